@@ -1,0 +1,165 @@
+"""The seams: what the core asks of the outside, each with more than one possible answer behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import pandas as pd
+
+from hrp.domain.deployment import ModelVersion
+from hrp.domain.drift import DriftCheck
+from hrp.domain.orders import Order, OrderStatus
+from hrp.domain.positions import Acknowledgement, BrokerState, Instrument, WorkingOrder
+
+
+class Clock(Protocol):
+    """Read in one place, handed to whoever needs it."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, UTC."""
+
+    def elapsed(self) -> float:
+        """Seconds of a clock that only moves forward, for measuring durations."""
+
+
+class PriceSource(Protocol):
+    """Where daily bars come from."""
+
+    @property
+    def name(self) -> str:
+        """What the `source` column of the stored bars says."""
+
+    def fetch_symbols(self) -> list[str]:
+        """Every symbol that the source has."""
+
+    def fetch_bars(self, symbols: Sequence[str] | None, first: date, last: date) -> pd.DataFrame:
+        """Raw daily bars: symbol, session, open, high, low, close (USD), volume (shares), source.
+
+        Nothing is repaired: holes and errors arrive as they are. Raises DataError if the source cannot be read.
+        """
+
+
+class Broker(Protocol):
+    """One account at one broker. Every method raises BrokerError rather than give a partial answer."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def server_time(self) -> datetime:
+        """The broker's clock, aware, UTC."""
+
+    def state(self) -> BrokerState:
+        """Account, positions, working and completed orders and executions, asked for afresh, all complete."""
+
+    def qualify(self, symbols: Sequence[str]) -> Mapping[str, Instrument]:
+        """The instrument of each symbol that the broker knows; unknown symbols are left out."""
+
+    def next_order_id(self) -> int:
+        """An order id that this client has never used."""
+
+    def place(self, order: Order, instrument: Instrument, order_id: int) -> Acknowledgement:
+        """Send one order and wait for the broker's word, `UNKNOWN` at the deadline."""
+
+    def cancel(self, working: WorkingOrder) -> Acknowledgement:
+        """Ask for a cancellation and wait for the broker's word, `UNKNOWN` at the deadline."""
+
+
+class Ledger(Protocol):
+    """Where the life of an order is written down; each call is committed when it returns."""
+
+    def record_status(
+        self,
+        order_ref: str,
+        status: OrderStatus,
+        evidence: str,
+        *,
+        broker_order_id: int | None = None,
+        perm_id: int | None = None,
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A version with everything that inference and the drift check need.
+
+    `reference` has one row per (session, symbol) of the out-of-sample history: the features and `prediction`.
+    """
+
+    version: ModelVersion
+    estimator: Any
+    reference: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """What training hands to the registry: a fitted estimator and everything that must travel with it."""
+
+    model_name: str
+    estimator: Any
+    feature_set: str
+    features: tuple[str, ...]
+    trained_through: date
+    params: Mapping[str, object]
+    metrics: Mapping[str, float]
+    thresholds: Mapping[str, float]
+    reference: pd.DataFrame
+    sample: pd.DataFrame
+
+
+class ModelRegistry(Protocol):
+    """Versions and aliases. Aliases keep no history: the deployments ledger does."""
+
+    def register(self, model: TrainedModel) -> ModelVersion: ...
+
+    def versions(self, model_name: str) -> list[ModelVersion]:
+        """Oldest first; empty if the registry has no such model."""
+
+    def version(self, model_name: str, version: int) -> ModelVersion:
+        """Raises ModelNotFoundError."""
+
+    def alias(self, model_name: str, alias: str) -> int | None:
+        """The version number that `alias` points to, or None."""
+
+    def set_alias(self, model_name: str, alias: str, version: int) -> None: ...
+
+    def load(self, version: ModelVersion) -> LoadedModel:
+        """Raises ModelError if the files no longer have the hash that `version` states."""
+
+
+class DriftDetector(Protocol):
+    """Compares a current window with a reference."""
+
+    def calibrate(
+        self, reference: pd.DataFrame, columns: Sequence[str], window_sessions: int, floor: float
+    ) -> dict[str, float]:
+        """The threshold of each column out of the version's own history, none below `floor`."""
+
+    def measure(
+        self, current: pd.DataFrame, reference: pd.DataFrame, thresholds: Mapping[str, float]
+    ) -> list[DriftCheck]:
+        """One check per column of `thresholds`; a column that cannot be compared is `COULD_NOT_CHECK`."""
+
+    def write_report(self, current: pd.DataFrame, reference: pd.DataFrame, path: Path) -> Path:
+        """A page for a person to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something a person should know. `severity` is `info`, `warning` or `critical`."""
+
+    severity: str
+    title: str
+    body: str
+
+
+class Notifier(Protocol):
+    def notify(self, alert: Alert) -> None:
+        """Raises NotificationError if the alert could not be delivered."""
