@@ -1,0 +1,132 @@
+"""What HRP asks of the broker: orders, their identity and the life they may lead."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from hrp.errors import OrderError
+
+ORDER_REF_MAX_LENGTH = 36  # the longest reference proven to survive the broker's wire
+
+
+class OrderSide(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+
+class OrderType(StrEnum):
+    MARKET = "market"
+    LIMIT = "limit"
+
+
+class TimeInForce(StrEnum):
+    """How long an order works: `OPG` trades in the opening auction or not at all."""
+
+    OPG = "OPG"
+    DAY = "DAY"
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands. `UNKNOWN` is not flat and not rejected: only the broker's word ends it."""
+
+    PENDING = "pending"  # planned and written down, not sent
+    DENIED = "denied"  # refused by HRP
+    SENDING = "sending"  # the socket may or may not have carried it
+    UNKNOWN = "unknown"  # no answer before the deadline
+    SUBMITTED = "submitted"  # acknowledged by the broker
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"  # refused by the broker
+    EXPIRED = "expired"  # its session passed without a fill
+
+
+_S = OrderStatus
+_OUTCOMES = frozenset({_S.SUBMITTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELLED, _S.REJECTED, _S.EXPIRED})
+TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
+    _S.PENDING: frozenset({_S.SENDING, _S.DENIED, _S.EXPIRED}),
+    _S.SENDING: _OUTCOMES | {_S.UNKNOWN},
+    _S.UNKNOWN: _OUTCOMES | {_S.SENDING},
+    _S.SUBMITTED: _OUTCOMES - {_S.SUBMITTED} | {_S.UNKNOWN},
+    _S.PARTIALLY_FILLED: frozenset({_S.FILLED, _S.CANCELLED, _S.EXPIRED}),
+    _S.CANCELLED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED}),  # a fill may overtake the cancellation
+    _S.EXPIRED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED}),
+    _S.REJECTED: frozenset(),
+    _S.FILLED: frozenset(),
+    _S.DENIED: frozenset(),
+}
+UNRESOLVED = frozenset({_S.SENDING, _S.UNKNOWN})
+LIVE = UNRESOLVED | {_S.SUBMITTED, _S.PARTIALLY_FILLED}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order for whole shares of one instrument.
+
+    `session` is the session whose close decided it, `for_session` the one whose open it is meant for.
+    `limit_price` is USD a share. `strategy` names the hypotheses it serves, joined by "+".
+    """
+
+    symbol: str
+    side: OrderSide
+    quantity: int
+    order_type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    tif: TimeInForce = TimeInForce.OPG
+    order_ref: str = ""
+    session: date | None = None
+    for_session: date | None = None
+    account: str = ""
+    strategy: str = ""
+    plan_hash: str = ""
+    status: OrderStatus = OrderStatus.PENDING
+    denial: str | None = None
+    broker_order_id: int | None = None
+    perm_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.quantity <= 0:
+            raise OrderError(f"quantity of {self.symbol} must be positive, got {self.quantity}")
+        price = self.limit_price
+        if self.order_type is OrderType.LIMIT and (price is None or not price.is_finite() or price <= 0):
+            raise OrderError(f"limit order for {self.symbol} requires a positive limit_price, got {price}")
+        if self.order_type is OrderType.MARKET and price is not None:
+            raise OrderError(f"market order for {self.symbol} carries limit_price {price}; use a limit order")
+        if len(self.order_ref) > ORDER_REF_MAX_LENGTH or not self.order_ref.isascii():
+            raise OrderError(f"order_ref {self.order_ref!r} must be ASCII of at most {ORDER_REF_MAX_LENGTH} characters")
+
+    @property
+    def signed_quantity(self) -> int:
+        """Shares added to the position if it fills: negative for a sale."""
+        return self.quantity if self.side is OrderSide.BUY else -self.quantity
+
+    def moved_to(self, status: OrderStatus) -> Order:
+        """The same order with another status.
+
+        Raises:
+            OrderError: the table of legal transitions does not allow it.
+        """
+        if status not in TRANSITIONS[self.status]:
+            raise OrderError(f"order {self.order_ref} cannot go from {self.status} to {status}")
+        return replace(self, status=status)
+
+    def denied(self, reason: str) -> Order:
+        """The same order, refused by HRP for `reason` (`CODE: key=value`)."""
+        return replace(self.moved_to(OrderStatus.DENIED), denial=reason)
+
+
+def order_ref(session: date, account: str, strategy: str, symbol: str, side: OrderSide, generation: int = 1) -> str:
+    """The identity of an order, at most 36 ASCII characters.
+
+    Equal inputs give the equal reference, so a repeated night finds its own orders at the broker. `generation`
+    rises only when a session is planned anew, never on a retry. The symbol in it is for people to read (a long one
+    is cut short); what tells two orders apart is the hash at its end.
+    """
+    key = f"{session.isoformat()}|{account}|{strategy}|{symbol}|{side}|{generation}"
+    head = f"hrp-{session:%Y%m%d}-"
+    tail = f"-{side[0].upper()}{generation}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+    return head + symbol.replace(" ", ".")[: ORDER_REF_MAX_LENGTH - len(head + tail)] + tail

@@ -1,0 +1,162 @@
+"""Orders: what may be asked, under which reference, and which lives an order may lead."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hrp.domain.orders import (
+    LIVE,
+    ORDER_REF_MAX_LENGTH,
+    TRANSITIONS,
+    UNRESOLVED,
+    Order,
+    OrderSide,
+    OrderStatus,
+    OrderType,
+    order_ref,
+)
+from hrp.errors import OrderError
+
+D = Decimal
+S = OrderStatus
+SESSION = date(2022, 3, 11)
+
+# One row per status: everything that may follow it. Whatever is not here is illegal.
+FOLLOWS = {
+    S.PENDING: {S.SENDING, S.DENIED, S.EXPIRED},
+    S.SENDING: {S.UNKNOWN, S.SUBMITTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED},
+    S.UNKNOWN: {S.SENDING, S.SUBMITTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED},
+    S.SUBMITTED: {S.UNKNOWN, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED},
+    S.PARTIALLY_FILLED: {S.FILLED, S.CANCELLED, S.EXPIRED},
+    S.CANCELLED: {S.PARTIALLY_FILLED, S.FILLED},  # the fill was under way when the cancellation came
+    S.EXPIRED: {S.PARTIALLY_FILLED, S.FILLED},
+    S.DENIED: set(),
+    S.FILLED: set(),
+    S.REJECTED: set(),
+}
+
+
+def order(status: OrderStatus = S.PENDING, **changes: object) -> Order:
+    return Order(**{"symbol": "AAPL", "side": OrderSide.BUY, "quantity": 5, "status": status} | changes)
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(S, S)), ids=lambda status: status.value)
+def test_an_order_moves_only_where_the_table_lets_it(before: OrderStatus, after: OrderStatus) -> None:
+    if after in FOLLOWS[before]:
+        assert order(before).moved_to(after) == order(after)
+    else:
+        with pytest.raises(OrderError, match=f"order r1 cannot go from {before} to {after}"):
+            order(before, order_ref="r1").moved_to(after)
+
+
+def test_the_table_has_a_row_for_every_status() -> None:
+    assert set(FOLLOWS) == set(TRANSITIONS) == set(S)
+
+
+def test_an_order_is_sent_from_the_plan_or_again_from_unknown_and_from_nowhere_else() -> None:
+    """From unknown only because the broker's word is asked first; not from sending, and never from submitted."""
+    assert {before for before in S if S.SENDING in TRANSITIONS[before]} == {S.PENDING, S.UNKNOWN}
+
+
+def test_an_unknown_order_is_neither_refused_nor_planned_nor_denied() -> None:
+    assert TRANSITIONS[S.UNKNOWN].isdisjoint({S.PENDING, S.DENIED})
+
+
+def test_an_order_whose_fate_is_open_counts_as_one_that_lives() -> None:
+    assert {S.SENDING, S.UNKNOWN} == UNRESOLVED
+    assert {S.SUBMITTED, S.PARTIALLY_FILLED} | UNRESOLVED == LIVE
+
+
+def test_a_denied_order_keeps_its_reason() -> None:
+    denied = order().denied("MAX_ORDERS: count=4, limit=3")
+
+    assert (denied.status, denied.denial) == (S.DENIED, "MAX_ORDERS: count=4, limit=3")
+    with pytest.raises(OrderError, match="cannot go from submitted to denied"):
+        order(S.SUBMITTED).denied("too late")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"quantity": 0}, "quantity of AAPL must be positive, got 0"),
+        ({"quantity": -5}, "quantity of AAPL must be positive, got -5"),
+        ({"order_type": OrderType.LIMIT}, "limit order for AAPL requires a positive limit_price, got None"),
+        ({"order_type": OrderType.LIMIT, "limit_price": D(0)}, "requires a positive limit_price, got 0"),
+        ({"order_type": OrderType.LIMIT, "limit_price": D(-1)}, "requires a positive limit_price, got -1"),
+        ({"order_type": OrderType.LIMIT, "limit_price": D("NaN")}, "requires a positive limit_price, got NaN"),
+        ({"order_type": OrderType.LIMIT, "limit_price": D("Infinity")}, "a positive limit_price, got Infinity"),
+        ({"limit_price": D(10)}, "market order for AAPL carries limit_price 10; use a limit order"),
+        ({"order_ref": "x" * 37}, "must be ASCII of at most 36 characters"),
+        ({"order_ref": "hrp-é"}, "must be ASCII of at most 36 characters"),
+    ],
+)
+def test_an_order_that_breaks_its_own_rules_is_not_built(changes: dict, message: str) -> None:
+    with pytest.raises(OrderError, match=message):
+        order(**changes)
+
+
+@pytest.mark.parametrize(("side", "signed"), [(OrderSide.BUY, 5), (OrderSide.SELL, -5)])
+def test_a_sale_takes_shares_away(side: OrderSide, signed: int) -> None:
+    assert order(side=side).signed_quantity == signed
+
+
+REF = {
+    "session": SESSION,
+    "account": "DU123",
+    "strategy": "HYP-2022-001",
+    "symbol": "BRK B",
+    "side": OrderSide.BUY,
+    "generation": 1,
+}
+
+
+def test_a_reference_can_be_read_and_is_the_same_every_time() -> None:
+    # The end is sha256("2022-03-11|DU123|HYP-2022-001|BRK B|buy|1"), its first eight digits.
+    assert order_ref(**REF) == "hrp-20220311-BRK.B-B1-8ebb7a8d"
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("session", date(2022, 3, 14)),
+        ("account", "DU124"),
+        ("strategy", "HYP-2022-002"),
+        ("symbol", "BRK.B"),  # reads the same, is another key
+        ("side", OrderSide.SELL),
+        ("generation", 2),
+    ],
+)
+def test_a_reference_differs_when_a_single_input_differs(name: str, other: object) -> None:
+    assert order_ref(**REF | {name: other}) != order_ref(**REF)
+
+
+@given(
+    st.dates(date(1990, 1, 2), date(2050, 12, 30)),
+    st.text(),
+    st.text(),
+    st.text(st.characters(max_codepoint=127), min_size=1, max_size=40),
+    st.sampled_from(OrderSide),
+    st.integers(1, 10_000),
+)
+def test_a_reference_survives_the_wire(
+    session: date, account: str, strategy: str, symbol: str, side: OrderSide, generation: int
+) -> None:
+    ref = order_ref(session, account, strategy, symbol, side, generation)
+
+    assert ref.isascii()
+    assert " " not in ref
+    assert len(ref) <= ORDER_REF_MAX_LENGTH
+    assert order(order_ref=ref).order_ref == ref
+
+
+def test_long_symbols_that_read_alike_still_have_their_own_references() -> None:
+    one, other = (order_ref(**REF | {"symbol": f"A-VERY-LONG-SYMBOL-{end}"}) for end in "XY")
+
+    assert one[:20] == other[:20]
+    assert one != other
