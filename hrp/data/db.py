@@ -1,0 +1,262 @@
+"""The store: one DuckDB file, opened only for short sections, and the read-only copies that everyone else reads.
+
+Every opening of the live file, to read or to write, holds one file lock, so our own processes queue instead of
+failing, and no process ever has two connections to it. A process that holds a connection must not open the file in
+any other way: closing such a second handle would drop DuckDB's own lock. Hence the copy is made by a child process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock, Timeout
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+from hrp.data import migrations
+from hrp.data.rows import Connection
+from hrp.errors import DataError, SchemaVersionError, StoreBusyError, StoreUnwritableError
+
+CURRENT = "current.duckdb"
+COPIES_KEPT = 3
+
+# Without the first, a table that is missing resolves to a Python variable of that name.
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "python_enable_replacements": False,
+    "autoinstall_known_extensions": False,
+}
+_CLONE = ["cp", "-c"] if sys.platform == "darwin" else ["cp", "--reflink=auto"]
+_COPY_NAME = re.compile(r"hrp-(\d{6,})\.duckdb")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The live file at `path` and the folder `published` of its read-only copies.
+
+    `wait_seconds` is how long an opening queues behind other processes before it raises StoreBusyError.
+    """
+
+    path: Path
+    published: Path
+    wait_seconds: float = 60.0
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A connection inside one transaction: committed at the end of the block, rolled back on any error.
+
+        Raises:
+            SchemaVersionError: there is no store, or it is of another version.
+            StoreBusyError: other processes held the file for all of `wait_seconds`.
+            StoreUnwritableError: the file system refused.
+            DataError: the database refused what the block asked.
+        """
+        with self._opened() as con, _transaction(con):
+            yield con
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read-only connection; keep the block short, writers wait for it. Raises as `write` does."""
+        with self._opened(read_only=True) as con:
+            yield con
+
+    def migrate(self) -> list[int]:
+        """Create the store, or bring it to the present schema; the versions applied, empty if there was nothing to do.
+
+        Raises:
+            SchemaVersionError: the store is newer than this HRP, or was made by other steps.
+        """
+        self._make_folder(self.path.parent)
+        with self._connected() as con:
+            return migrations.migrate(con, self.path)
+
+    def publish(self) -> Path:
+        """Publish a consistent read-only copy, `current.duckdb`, by an atomic swap; the path of the copy.
+
+        Readers keep the copy they have open. The last three copies stay. Raises as `write` does.
+        """
+        self._make_folder(self.published)
+        with self._at_rest():
+            try:
+                return self._publish()
+            except OSError as error:
+                raise self._unwritable(self.published, error) from error
+
+    def copy_to(self, target: Path) -> None:
+        """Copy the store, consistent and writable, to the file `target`. Raises as `write` does."""
+        with self._at_rest():
+            self._copy_file(target)
+
+    @contextmanager
+    def _at_rest(self) -> Iterator[None]:
+        """The file complete and unchanging: without the checkpoint a copy would silently lack what is in the log."""
+        with self._opened() as con:
+            con.execute("FORCE CHECKPOINT")
+            yield
+
+    def _publish(self) -> Path:
+        draft = self.published / "draft.duckdb"
+        draft.unlink(missing_ok=True)
+        self._copy_file(draft)
+        draft.chmod(0o444)
+        copies = _copies(self.published)
+        number = 1 + (_number(copies[-1]) if copies else 0)
+        copy = draft.replace(self.published / f"hrp-{number:06d}.duckdb")
+        _point_current_at(copy)
+        for old in [*copies, copy][:-COPIES_KEPT]:
+            old.unlink()
+        return copy
+
+    def _copy_file(self, target: Path) -> None:
+        for command in (_CLONE, ["cp"]):
+            done = subprocess.run([*command, str(self.path), str(target)], capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                break
+        else:
+            target.unlink(missing_ok=True)
+            raise self._unwritable(target, done.stderr.strip())
+        with target.open("rb+") as handle:
+            os.fsync(handle.fileno())
+
+    @contextmanager
+    def _opened(self, *, read_only: bool = False) -> Iterator[Connection]:
+        if not self.path.exists():
+            raise SchemaVersionError(f"no store at {self.path}; run: hrp init")
+        with self._connected(read_only=read_only) as con:
+            migrations.require_current(con, self.path)
+            yield con
+
+    @contextmanager
+    def _connected(self, *, read_only: bool = False) -> Iterator[Connection]:
+        with self._locked():
+            try:
+                con = self._connect(read_only=read_only)
+                try:
+                    yield con
+                finally:
+                    con.close()
+            except duckdb.Error as error:
+                raise self._translated(error) from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        file = self.path.with_name(f"{self.path.name}.lock")
+        lock = FileLock(file, timeout=self.wait_seconds, poll_interval=0.01)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise self._busy(file.read_text()) from error
+        except OSError as error:
+            raise self._unwritable(file, error) from error
+        try:
+            with suppress(OSError):
+                file.write_text(str(os.getpid()))  # only for the message of whoever waits in vain
+            yield
+        finally:
+            lock.release()
+
+    def _connect(self, *, read_only: bool) -> Connection:
+        """Open the file, waiting for programs that do not know our lock, such as a notebook on the live file."""
+        patient = Retrying(
+            retry=retry_if_exception(_is_locked),
+            wait=wait_random(0.02, 0.2),
+            stop=stop_after_delay(self.wait_seconds),
+            reraise=True,
+        )
+        return patient(_connect, self.path, read_only=read_only)
+
+    def _translated(self, error: duckdb.Error) -> DataError:
+        text = str(error)
+        if _is_locked(error):
+            holder = re.search(r"PID (\d+)", text)
+            return self._busy(holder[1] if holder else "")
+        if "not a valid DuckDB" in text:
+            return DataError(f"{self.path} is not a DuckDB file; move it away and run: hrp init")
+        # A full disk fails a COMMIT or a checkpoint under names other than IOException.
+        if isinstance(error, duckdb.IOException) or "Could not write" in text:
+            return self._unwritable(self.path, error)
+        return DataError(f"{self.path} refused: {error}")
+
+    def _make_folder(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(folder, error) from error
+
+    def _busy(self, pid: str) -> StoreBusyError:
+        holder = f"process {pid}" if pid else "another process"
+        if pid == str(os.getpid()):
+            holder += ", this one (a section was opened inside another, or in another thread)"
+        return StoreBusyError(
+            f"{self.path} is held by {holder}, waited {self.wait_seconds:g} s; close that program "
+            f"(notebooks should read the published copy in {self.published}) and run the command again"
+        )
+
+    @staticmethod
+    def _unwritable(path: Path, reason: object) -> StoreUnwritableError:
+        return StoreUnwritableError(
+            f"cannot use {path}: {reason}; give this user write permission there, free some space, "
+            f"or choose another data folder, and run the command again"
+        )
+
+
+def open_published(published: Path) -> Connection:
+    """A read-only connection to the newest copy in the folder `published`; it never blocks a job. Close it when done.
+
+    Raises:
+        SchemaVersionError: nothing was published yet, or the copy is of another version of HRP.
+    """
+    # The real path, because DuckDB would answer a second opening of one path from the copy it already has open.
+    copy = (published / CURRENT).resolve()
+    if not copy.exists():
+        raise SchemaVersionError(f"no published copy in {published}; run: hrp init")
+    con = _connect(copy, read_only=True)
+    try:
+        migrations.require_current(con, copy)
+    except SchemaVersionError:
+        con.close()
+        raise
+    return con
+
+
+def _connect(path: Path, *, read_only: bool) -> Connection:
+    con = duckdb.connect(str(path), read_only=read_only, config=_SETTINGS)
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+@contextmanager
+def _transaction(con: Connection) -> Iterator[None]:
+    con.execute("BEGIN")
+    try:
+        yield
+        con.execute("COMMIT")
+    except BaseException:
+        with suppress(duckdb.Error):  # a failed COMMIT has ended the transaction already
+            con.execute("ROLLBACK")
+        raise
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
+
+
+def _copies(folder: Path) -> list[Path]:
+    return sorted((file for file in folder.iterdir() if _COPY_NAME.fullmatch(file.name)), key=_number)
+
+
+def _number(copy: Path) -> int:
+    return int(copy.name.removeprefix("hrp-").removesuffix(".duckdb"))
+
+
+def _point_current_at(copy: Path) -> None:
+    link = copy.with_name("current.new")
+    link.unlink(missing_ok=True)
+    link.symlink_to(copy.name)
+    link.replace(copy.with_name(CURRENT))

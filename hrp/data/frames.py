@@ -1,0 +1,62 @@
+"""What a frame must be before it may enter the store: complete columns, symbols that are text, unique keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+
+from hrp.data.rows import Connection
+from hrp.errors import DataError
+
+MEND_SYMBOLS = "read the column as text (in pandas: dtype={'symbol': str}, keep_default_na=False)"
+
+
+def require_columns(frame: pd.DataFrame, columns: Sequence[str], what: str) -> None:
+    """Raises DataError naming the `columns` that `frame` lacks."""
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise DataError(
+            f"{what} lack the columns {missing}; they have {list(frame.columns)}, needed are {list(columns)}"
+        )
+
+
+def require_symbols(symbols: pd.Series | pd.Index, what: str) -> None:
+    """Every symbol must be text: `TRUE` and `NA` are tickers, True and NaN are what a careless reader makes of them.
+
+    Raises:
+        DataError: naming the first wrong row, its value, and how to mend it.
+    """
+    wrong = [value for value in pd.unique(symbols) if not (isinstance(value, str) and value.strip())]
+    if not wrong:
+        return
+    row, value = next((row, v) for row, v in enumerate(symbols) if not (isinstance(v, str) and v.strip()))
+    raise DataError(f"{what}, row {row}: symbol is {value!r} ({type(value).__name__}), not text; {MEND_SYMBOLS}")
+
+
+def require_unique(keys: pd.DataFrame, what: str) -> None:
+    """Raises DataError naming the first row of `keys` that stands there twice."""
+    twice = keys.duplicated()
+    if twice.any():
+        key = ", ".join(f"{name}={value}" for name, value in keys[twice].iloc[0].items())
+        raise DataError(f"{what} have {int(twice.sum())} duplicate keys, first: {key}; remove them, none was saved")
+
+
+def require_no_infinity(frame: pd.DataFrame, columns: Sequence[str], what: str) -> None:
+    """Raises DataError naming the first row with an infinite number in `columns`; missing values may pass."""
+    infinite = np.isinf(frame[list(columns)].to_numpy(dtype=float, na_value=np.nan))
+    if infinite.any():
+        row, column = (int(place[0]) for place in np.nonzero(infinite))
+        raise DataError(f"{what}, row {row}: {columns[column]} is infinite; leave it empty if it is not known")
+
+
+@contextmanager
+def registered(con: Connection, name: str, frame: pd.DataFrame) -> Iterator[None]:
+    """`frame` as the relation `name` inside the block."""
+    con.register(name, frame)
+    try:
+        yield
+    finally:
+        con.unregister(name)
