@@ -1,0 +1,1 @@
+"""Features, training, inference and the model registry."""
