@@ -1,0 +1,1 @@
+"""The broker edge: the one owner of ib_insync."""
