@@ -1,0 +1,1 @@
+"""Drift measured with Evidently."""
