@@ -1,0 +1,127 @@
+"""The steps of a night over the store: bars, quality, features, and the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+
+import pandas as pd
+
+from hrp.api import inference
+from hrp.api.decision import Night, blended, held_back, no_buys, predictions_of
+from hrp.api.deployments import ledger
+from hrp.data import features as store_features
+from hrp.data import market, trading
+from hrp.data import models as store_models
+from hrp.domain.deployment import Strategy, is_frozen
+from hrp.domain.plan import Plan
+from hrp.domain.positions import BrokerState
+from hrp.domain.quality import HISTORY_SESSIONS, Finding, check_session, quarantined
+from hrp.domain.rebalance import PlanInputs, build_plan
+from hrp.domain.sessions import FIRST_SESSION, next_session, previous_session
+from hrp.wiring import App
+
+__all__ = ["Night", "check_quality", "compute_features", "fetch_bars", "load_nights", "make_plan", "store_bars"]
+
+
+def fetch_bars(app: App, session: date) -> pd.DataFrame:
+    """Bars of the source from the newest stored session to `session`; all of its history for an empty store.
+
+    The universe of the session is asked for, or everything the source has while there is no universe.
+    """
+    with app.store().read() as con:
+        members = market.load_universe(con, app.settings.universe, session)
+        newest = market.newest_session(con)
+    first = min(newest, session) if newest else FIRST_SESSION
+    bars = app.source().fetch_bars(members or None, first, session)
+    return bars.assign(session=pd.to_datetime(bars["session"]).dt.date)
+
+
+def store_bars(app: App, bars: pd.DataFrame, run_id: str) -> int:
+    """Keep the bars; the first ones found the universe."""
+    known_at = app.clock.now()
+    with app.store().write() as con:
+        written = market.save_prices(con, bars, known_at, run_id)
+        if not market.load_universe(con, app.settings.universe, bars["session"].max()):
+            firsts = bars.groupby("symbol")["session"].min()
+            members = pd.DataFrame({"symbol": firsts.index, "start_session": firsts.to_numpy(), "end_session": None})
+            market.save_universe(con, app.settings.universe, members, known_at)
+    return written
+
+
+def check_quality(app: App, session: date, run_id: str) -> list[Finding]:
+    """Judge the session's bars against those before it, and keep the findings."""
+    with app.store().read() as con:
+        members = market.load_universe(con, app.settings.universe, session)
+        bars = market.load_prices(con, members, previous_session(session, HISTORY_SESSIONS), session)
+    findings = check_session(bars, members, session, float(app.settings.coverage_floor_pct))
+    with app.store().write() as con:
+        market.save_findings(con, session, findings, run_id)
+    return findings
+
+
+def compute_features(app: App, session: date) -> pd.DataFrame:
+    """Compute the session's features and keep them: index symbol, one column per feature."""
+    features = inference.features_of(app, session)
+    with app.store().write() as con:
+        store_features.save_features(con, app.settings.feature_set, session, features, app.clock.now())
+    return features
+
+
+def load_nights(app: App, session: date, strategies: Sequence[Strategy]) -> list[Night]:
+    """What each strategy that has predictions brings to the plan, with the reason why it may not buy, if any."""
+    nights = []
+    for strategy in strategies:
+        name = strategy.hypothesis_id
+        with app.store().read() as con:
+            version = store_models.predicted_version(con, session, name)
+            if version is None:
+                continue
+            rows = store_models.load_predictions(con, session, name, version)
+            report = store_models.load_drift(con, session, name, version)
+        frozen = is_frozen(ledger(app, strategy.model_name))
+        predictions = dict(zip(rows["symbol"], rows["prediction"].astype(float), strict=True))
+        nights.append(Night(strategy, version, predictions, held_back(report, frozen, session, version)))
+    return nights
+
+
+def make_plan(app: App, session: date, nights: Sequence[Night], state: BrokerState) -> Plan:
+    """The decision of a session from stored predictions and closes and the broker's `state`."""
+    account = state.account.account
+    held, working = state.held(), _working(state)
+    weights = blended(nights, app.settings)
+    with app.store().read() as con:
+        closes = market.load_closes(con, sorted({*weights, *held, *working}), session)
+        findings = market.load_findings(con, session)
+        breaks = trading.load_breaks(con, account)
+        orders = trading.load_orders(con, account=account)
+    frozen = {b.subject: f"BREAK: kind={b.kind}, ledger={b.ledger}, broker={b.broker}" for b in breaks}
+    inputs = PlanInputs(
+        session=session,
+        for_session=next_session(session),
+        account=account,
+        strategy="+".join(sorted(night.strategy.hypothesis_id for night in nights)),
+        equity=state.account.net_liquidation,
+        cash=state.account.cash,
+        weights=weights,
+        predictions=predictions_of(nights),
+        prices=closes,
+        held=held,
+        working=working,
+        frozen=frozen | quarantined(findings),
+        no_buys=no_buys(nights),
+        model_versions={night.strategy.hypothesis_id: night.model_version for night in nights},
+        sent_refs=frozenset(order.order_ref for order in orders),
+        sent_today=sum(order.session == session for order in orders),
+        collar_pct=app.settings.collar_pct,
+    )
+    return build_plan(inputs, app.settings.limits())
+
+
+def _working(state: BrokerState) -> dict[str, Decimal]:
+    """Signed shares still on order, by symbol."""
+    working: dict[str, Decimal] = {}
+    for order in state.working:
+        working[order.symbol] = working.get(order.symbol, Decimal(0)) + order.signed_remaining
+    return working

@@ -1,0 +1,273 @@
+"""One door to the stores: every method hands on to the room that owns the matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from hrp.api import books, deployments, inference, nights, research
+from hrp.data import features as store_features
+from hrp.data import journal, market, trading
+from hrp.data import models as store_models
+from hrp.data.db import open_published
+from hrp.domain.deployment import Deployment, ModelVersion, Strategy
+from hrp.domain.drift import DriftReport
+from hrp.domain.lineage import Event
+from hrp.domain.orders import Order, OrderStatus
+from hrp.domain.plan import Plan
+from hrp.domain.positions import Break, BrokerState, Fill
+from hrp.domain.quality import Finding
+from hrp.domain.sessions import last_closed
+from hrp.wiring import App
+
+if TYPE_CHECKING:
+    from hrp.research.backtest import BacktestResult
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformAPI:
+    """Reads and writes of one workspace. It holds no SQL, no arithmetic and no method that takes SQL to write."""
+
+    app: App
+
+    # Market data
+
+    def get_universe(self, as_of_date: date) -> list[str]:
+        """Members of the configured universe on a session."""
+        with self.app.store().read() as con:
+            return market.load_universe(con, self.app.settings.universe, as_of_date)
+
+    def get_prices(self, symbols: Sequence[str], start_date: date, end_date: date) -> pd.DataFrame:
+        """Raw bars: see `hrp.data.market.load_prices`."""
+        with self.app.store().read() as con:
+            return market.load_prices(con, symbols, start_date, end_date)
+
+    def get_features(self, as_of_date: date) -> pd.DataFrame:
+        """Stored features of a session: index symbol, one column per feature."""
+        with self.app.store().read() as con:
+            return store_features.load_features(con, self.app.settings.feature_set, as_of_date)
+
+    def fetch_bars(self, session: date) -> pd.DataFrame:
+        """What the source has from the first session that the store lacks up to `session`."""
+        return nights.fetch_bars(self.app, session)
+
+    def store_bars(self, bars: pd.DataFrame, run_id: str) -> int:
+        """Keep bars that are new or say something new, and the universe if there is none yet."""
+        return nights.store_bars(self.app, bars, run_id)
+
+    def run_quality_checks(self, as_of_date: date, run_id: str = "by-hand") -> list[Finding]:
+        """Judge a session's bars and keep the findings."""
+        return nights.check_quality(self.app, as_of_date, run_id)
+
+    def compute_features(self, session: date) -> pd.DataFrame:
+        """Compute and keep the session's features."""
+        return nights.compute_features(self.app, session)
+
+    # Models
+
+    def create_hypothesis(self, title: str, model_name: str, allocation: Decimal = Decimal(1)) -> Strategy:
+        """A new draft hypothesis that names its model."""
+        return deployments.create_hypothesis(self.app, title, model_name, allocation)
+
+    def get_deployed_strategies(self) -> list[Strategy]:
+        """The strategies that trade."""
+        return deployments.deployed(self.app)
+
+    def train_model(self, model_name: str, through: date, first: date | None = None) -> ModelVersion:
+        """Train with walk-forward validation, log and register; no alias of the night moves."""
+        return research.train_model(self.app, model_name, through, first)
+
+    def deploy_model(self, model_name: str, version: int, actor: str, reason: str) -> Deployment:
+        """Promote a version through the gate."""
+        return deployments.promote(self.app, model_name, version, session=self.today(), actor=actor, reason=reason)
+
+    def rollback_deployment(
+        self, model_name: str, to_version: int | None = None, *, actor: str, reason: str
+    ) -> Deployment | None:
+        """Move the champion back; None if there was nothing to go back to and the model is frozen instead."""
+        session = self.today()
+        return deployments.rollback(
+            self.app, model_name, to_version=to_version, session=session, actor=actor, reason=reason
+        )
+
+    def roll_back_once(self, model_name: str, from_version: int, session: date, reason: str) -> str:
+        """What drift does when it may: roll `from_version` back unless that was done; the act in words."""
+        return deployments.roll_back_once(self.app, model_name, from_version, session, reason)
+
+    def resolve_champion(self, strategy: Strategy, session: date) -> deployments.Champion:
+        """The version for a session, pinned by what was predicted before."""
+        return deployments.pinned_champion(self.app, strategy, session)
+
+    def predict_model(
+        self, model_name: str, symbols: Sequence[str], as_of_date: date, model_version: int | None = None
+    ) -> pd.Series[float]:
+        """Predictions from the stored features of a session, by symbol; by default with the champion."""
+        return inference.predict_model(self.app, model_name, symbols, as_of_date, model_version)
+
+    def predict_session(
+        self, strategy: Strategy, version: ModelVersion, session: date, run_id: str
+    ) -> pd.Series[float]:
+        """Predict the universe and keep the predictions."""
+        return inference.predict_session(self.app, strategy, version, session, run_id)
+
+    def get_model_predictions(
+        self,
+        model_name: str,
+        as_of_date: date | None = None,
+        *,
+        start_date: date | None = None,
+        end_date: date | None = None,
+    ) -> pd.DataFrame:
+        """Stored predictions of one session or a range: session, strategy, symbol, model_version, prediction."""
+        first, last = (as_of_date, as_of_date) if as_of_date else (start_date, end_date)
+        with self.app.store().read() as con:
+            return store_models.load_prediction_history(con, None, first, last, model_name=model_name)
+
+    def check_model_drift(self, strategy: Strategy, session: date, run_id: str = "by-hand") -> DriftReport:
+        """Measure drift of the version that predicted a session and keep the verdict."""
+        return inference.check_drift(self.app, strategy, session, run_id)
+
+    def run_backtest(
+        self, model_name: str, version: int | None, first: date, last: date, cash: Decimal
+    ) -> BacktestResult:
+        """Backtest a version's out-of-sample predictions by the night's own decision function."""
+        return research.backtest_version(self.app, model_name, version, first, last, cash)
+
+    # Trading
+
+    def get_nights(self, session: date) -> list[nights.Night]:
+        """What each strategy that predicted a session brings to its plan."""
+        return nights.load_nights(self.app, session, self.get_deployed_strategies())
+
+    def make_plan(self, session: date, brought: Sequence[nights.Night], state: BrokerState) -> Plan:
+        """The decision of a session."""
+        return nights.make_plan(self.app, session, brought, state)
+
+    def store_plan(self, plan: Plan, run_id: str) -> None:
+        """Keep a plan with its orders, before any is sent."""
+        with self.app.store().write() as con:
+            trading.save_plan(con, plan, run_id, self.app.clock.now())
+
+    def get_plan(self, session: date, account: str) -> dict[str, object] | None:
+        """Figures of the stored plan of a session, or None."""
+        return books.plan_facts(self.app, session, account)
+
+    def get_orders(
+        self, *, account: str, session: date | None = None, statuses: frozenset[OrderStatus] | None = None
+    ) -> list[Order]:
+        """Orders of the ledger."""
+        with self.app.store().read() as con:
+            return trading.load_orders(con, session=session, account=account, statuses=statuses)
+
+    def order_ledger(self) -> trading.StoreLedger:
+        """Where the life of an order is written down."""
+        return trading.StoreLedger(self.app.store(), self.app.clock.now)
+
+    def store_fills(self, fills: Sequence[Fill]) -> int:
+        """Keep executions; how many were new."""
+        with self.app.store().write() as con:
+            return trading.save_fills(con, fills, self.app.clock.now())
+
+    def store_snapshot(self, session: date, state: BrokerState) -> list[Break]:
+        """Keep positions, equity and profit of a session, and every difference between ledger and broker."""
+        return books.store_snapshot(self.app, session, state)
+
+    def get_live_positions(self, as_of_date: date | None = None) -> pd.DataFrame:
+        """Holdings of the last sync at or before a session."""
+        return books.live_positions(self.app, as_of_date)
+
+    def get_executed_trades(
+        self,
+        symbol: str | None = None,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        limit: int = 100,
+    ) -> pd.DataFrame:
+        """Executions, the newest first, with the documented columns."""
+        return books.executed_trades(self.app, symbol, start_date, end_date, limit)
+
+    def get_portfolio_value(self) -> Decimal | None:
+        """Net liquidation in USD at the last sync; None before the first."""
+        return books.portfolio_value(self.app)
+
+    # Runs and events
+
+    def start_run(self, run_id: str, job: str, session: date) -> None:
+        """Write down that a job has begun."""
+        with self.app.store().write() as con:
+            journal.start_run(con, run_id, job, session, self.app.clock.now(), dry_run=self.app.dry)
+
+    def finish_run(
+        self,
+        run_id: str,
+        job: str,
+        session: date,
+        status: str,
+        seconds: float,
+        rows: int,
+        facts: Mapping[str, object],
+        error: str = "",
+    ) -> None:
+        """Write down how a job ended, in the journal and as an event."""
+        now = self.app.clock.now()
+        details = {"status": status, "rows": rows, "error": error}
+        with self.app.store().write() as con:
+            journal.finish_run(con, run_id, status, now, seconds, rows, facts, error or None)
+            journal.append_event(con, Event("job_finished", now, "hrp", job, session, run_id, details))
+
+    def succeeded(self, job: str, session: date) -> bool:
+        """True if the newest run of a job for a session did what it should."""
+        with self.app.store().read() as con:
+            runs = journal.load_runs(con, session=session, job=job)
+        return next((run.status in GOOD for run in runs if run.status != journal.RUNNING), False)
+
+    def log_event(
+        self,
+        event_type: str,
+        actor: str,
+        hypothesis_id: str | None = None,
+        details: Mapping[str, object] | None = None,
+        *,
+        subject: str | None = None,
+    ) -> None:
+        """Add an event to the lineage; its subject is the hypothesis unless another is named."""
+        event = Event(event_type, self.app.clock.now(), actor, subject or hypothesis_id or "", details=details)
+        with self.app.store().write() as con:
+            journal.append_event(con, event)
+
+    def session_report(self, session: date) -> str:
+        """One page of text about a session."""
+        return books.session_report(self.app, session)
+
+    def query_readonly(self, sql: str, params: Sequence[object] = ()) -> pd.DataFrame:
+        """Any query over the published copy, which cannot be written."""
+        con = open_published(self.app.settings.published_dir)
+        try:
+            return con.execute(sql, list(params)).df()
+        finally:
+            con.close()
+
+    def publish(self) -> Path:
+        """Publish a read-only copy of the store."""
+        return self.app.store().publish()
+
+    def today(self) -> date:
+        """The last closed session."""
+        return last_closed(self.now())
+
+    def now(self) -> datetime:
+        """The instant of the app's clock."""
+        return self.app.clock.now()
+
+    def with_settings(self, **changes: Any) -> PlatformAPI:
+        """The same door with other settings."""
+        return PlatformAPI(replace(self.app, settings=self.app.settings.model_copy(update=changes)))
+
+
+GOOD = frozenset({"success", "ok", "drift_detected", "breaks", "nothing_to_do", "dry_run"})

@@ -1,0 +1,146 @@
+"""hrp models: which versions there are, which one trades, and moving between them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hrp.agents.options import AsJson, EnvFile, Reason
+from hrp.cli.output import say_json, say_rows
+
+app = typer.Typer(help="Model versions: list, promote, roll back, freeze.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(metavar="MODEL", help="Name in the registry.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and change nothing.")]
+ACTOR = "operator"
+
+
+@app.command("list")
+def list_versions(model: Name, as_json: AsJson = False, env_file: EnvFile = None) -> None:
+    """Every version with its walk-forward evidence and its alias."""
+    from hrp.api.deployments import CHALLENGER, CHAMPION
+    from hrp.wiring import build
+
+    registry = build(env_file).registry()
+    aliases = {registry.alias(model, alias): alias for alias in (CHALLENGER, CHAMPION)}
+    rows = [
+        {
+            "version": version.version,
+            "alias": aliases.get(version.version, ""),
+            "trained_through": version.trained_through,
+            "mean_rank_ic": version.metrics.get("mean_rank_ic"),
+            "rank_ic_tstat": version.metrics.get("rank_ic_tstat"),
+            "features": len(version.features),
+            "sha256": version.artifact_sha256[:12],
+        }
+        for version in registry.versions(model)
+    ]
+    say_rows(rows, as_json=as_json, empty=f"the registry has no version of {model}; train one: hrp train {model}")
+
+
+@app.command()
+def history(
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="Only this model.")] = None,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """The deployments ledger, the newest line first."""
+    from hrp.cli.look import published
+    from hrp.data import looks
+
+    with published(env_file) as (_, con):
+        say_rows(looks.ledger(con, model), as_json=as_json, empty="the ledger is empty")
+
+
+@app.command()
+def promote(
+    model: Name,
+    version: Annotated[int, typer.Argument(help="Version number.")],
+    reason: Reason = "promoted by hand",
+    title: Annotated[str, typer.Option("--strategy", help="Title of the strategy if the model has none yet.")] = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Let a version through the gate and make it the champion; its strategy trades from the next night on."""
+    from hrp.api import deployments
+    from hrp.api.platform import PlatformAPI
+    from hrp.errors import EXIT_NOT_READY
+    from hrp.wiring import build
+
+    api = PlatformAPI(build(env_file))
+    if dry_run:
+        reasons = deployments.gate(api.app, api.app.registry().version(model, version))
+        verdict = f"would be refused: {'; '.join(reasons)}" if reasons else "passes the gate and would become champion"
+        _say({"model": model, "version": version, "reasons": reasons}, f"{model} v{version} {verdict}", as_json)
+        raise typer.Exit(EXIT_NOT_READY if reasons else 0)
+    entry = api.deploy_model(model, version, ACTOR, reason)
+    strategy = deployments.deploy_strategy(api.app, model, title or model)
+    api.publish()
+    text = f"{model} v{entry.to_version} is champion; {strategy.hypothesis_id} ({strategy.title}) trades it"
+    _say({"model": model, "version": entry.to_version, "strategy": strategy.hypothesis_id}, text, as_json)
+
+
+@app.command()
+def rollback(
+    model: Name,
+    to: Annotated[str, typer.Option("--to", help="previous, or a version number.")] = "previous",
+    reason: Reason = "rolled back by hand",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Move the champion back to the previous good version, or to a version named; without one, freeze new buys."""
+    from hrp.api import deployments
+    from hrp.api.platform import PlatformAPI
+    from hrp.domain.deployment import champion_by_ledger, previous_good
+    from hrp.errors import UsageError
+    from hrp.wiring import build
+
+    if to != "previous" and not to.isdecimal():
+        raise UsageError(f"--to {to!r} is neither 'previous' nor a version number; see: hrp models list {model}")
+    api = PlatformAPI(build(env_file))
+    version = None if to == "previous" else int(to)
+    if dry_run:
+        lines = deployments.ledger(api.app, model)
+        current = champion_by_ledger(lines)
+        target = previous_good(lines) if version is None else version
+        act = f"would become v{target}" if target else "has no previous good version: new buys would be frozen"
+        _say({"model": model, "to": target}, f"champion of {model}, v{current and current.to_version}, {act}", as_json)
+        return
+    entry = api.rollback_deployment(model, version, actor=ACTOR, reason=reason)
+    api.publish()
+    text = f"{model} is back at v{entry.to_version}" if entry else f"{model} has no previous good version and is frozen"
+    _say({"model": model, "version": entry and entry.to_version}, text, as_json)
+
+
+@app.command()
+def freeze(model: Name, reason: Reason = "frozen by hand", env_file: EnvFile = None) -> None:
+    """Forbid new buys for a model; sales go on."""
+    _hold("freeze", model, reason, env_file)
+
+
+@app.command()
+def unfreeze(model: Name, reason: Reason = "unfrozen by hand", env_file: EnvFile = None) -> None:
+    """Lift a freeze."""
+    _hold("unfreeze", model, reason, env_file)
+
+
+def _hold(action: str, model: str, reason: str, env_file: EnvFile) -> None:
+    from hrp.api import deployments
+    from hrp.api.platform import PlatformAPI
+    from hrp.wiring import build
+
+    api = PlatformAPI(build(env_file))
+    change = deployments.freeze if action == "freeze" else deployments.unfreeze
+    change(api.app, model, session=api.today(), actor=ACTOR, reason=reason)
+    api.publish()
+    print(f"{model}: {action} is in the ledger")
+
+
+def _say(facts: dict[str, object], text: str, as_json: bool) -> None:
+    if as_json:
+        say_json(facts)
+    else:
+        print(text)

@@ -1,0 +1,1 @@
+"""Twenty nights on real prices, end to end, on this machine alone."""
