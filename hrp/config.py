@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     ibkr_client_id: int = _setting(1, "IBKR_CLIENT_ID", "number of this client, never 0, never shared", ge=1)
     ibkr_account: str = _setting("", "IBKR_ACCOUNT", "paper account, DU followed by digits")
     ibkr_paper_trading: bool = _setting(True, "IBKR_PAPER_TRADING", "false needs HRP_ALLOW_LIVE_ACCOUNT as well")
+    ibkr_time_zone: str = _setting("", "IBKR_TIME_ZONE", "zone of TWS, needed if it sends times without one")
     ibkr_timeout_seconds: float = _setting(10.0, "IBKR_TIMEOUT_SECONDS", "seconds to wait for a complete answer", gt=0)
     allow_live_account: str = _setting("", "HRP_ALLOW_LIVE_ACCOUNT", "the live account's id, said a second time")
 

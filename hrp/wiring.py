@@ -117,6 +117,7 @@ class App:
             paper_trading=s.ibkr_paper_trading,
             timeout=s.ibkr_timeout_seconds,
             allow_live_account=s.allow_live_account,
+            time_zone=s.ibkr_time_zone,
         )
         broker = IBKRBroker(config)
         return DryRunBroker(broker) if self.dry else broker

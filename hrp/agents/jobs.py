@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from hrp.api.platform import PlatformAPI
 from hrp.errors import (
     EXIT_DONE,
+    EXIT_FAILED,
     EXIT_NOT_READY,
     DataError,
     HRPError,
@@ -116,48 +117,26 @@ def run(job: Job) -> JobRun:
     Raises:
         HRPError: what the job raised, after it was recorded and an alert was sent.
     """
-    api = job.api
+    api, clock = job.api, job.api.app.clock
     job.run_id = uuid4().hex[:12]
-    started = api.app.clock.elapsed()
-    finished = False
-    api.start_run(job.run_id, job.name, job.session)
+    started = clock.elapsed()
+    unmet = api.start_run(job.run_id, job.name, job.session, job.requires)
+    result = JobResult("crashed", exit_code=EXIT_FAILED, alert="ended by an error that was not foreseen; see the log")
     try:
-        _require(job)
+        _require(job, unmet)
         result = job.execute()
-        api.finish_run(
-            job.run_id,
-            job.name,
-            job.session,
-            result.status,
-            api.app.clock.elapsed() - started,
-            result.rows,
-            result.facts,
-        )
-        finished = True
     except HRPError as error:
         status = "refused" if error.exit_code == EXIT_NOT_READY else "failed"
-        api.finish_run(
-            job.run_id, job.name, job.session, status, api.app.clock.elapsed() - started, 0, {}, error=str(error)
-        )
-        finished = True
-        _tell(api, job, status, str(error), critical=True)
+        result = JobResult(status, exit_code=error.exit_code, alert=str(error))
         raise
     finally:
-        if not finished:
-            api.finish_run(
-                job.run_id,
-                job.name,
-                job.session,
-                "crashed",
-                api.app.clock.elapsed() - started,
-                0,
-                {},
-                error="see the log",
-            )
-        api.publish()
-    if result.alert:
-        _tell(api, job, result.status, result.alert, critical=result.exit_code != EXIT_DONE)
-    return JobRun(job.run_id, job.name, job.session, api.app.clock.elapsed() - started, api.app.dry, result)
+        seconds = clock.elapsed() - started
+        api.finish_run(
+            job.run_id, job.name, job.session, result.status, seconds, result.rows, result.facts, result.alert
+        )
+        if result.alert:
+            _tell(api, job, result)
+    return JobRun(job.run_id, job.name, job.session, seconds, api.app.dry, result)
 
 
 def record_refusal(api: PlatformAPI, job: str, error: HRPError) -> None:
@@ -166,19 +145,14 @@ def record_refusal(api: PlatformAPI, job: str, error: HRPError) -> None:
         api.log_event("run_refused", "hrp", subject=job, details={"error": str(error), "kind": type(error).__name__})
 
 
-def _require(job: Job) -> None:
-    missing = [name for name in job.requires if not job.api.succeeded(name, job.session)]
-    if missing:
+def _require(job: Job, unmet: Sequence[str]) -> None:
+    if unmet:
         raise RequirementNotMetError(
-            f"{job.name} for {job.session} needs {_join(missing)} first; run: "
-            f"hrp run {missing[0]} --session {job.session}"
+            f"{job.name} for {job.session} needs {' and '.join(unmet)} first; run: "
+            f"hrp run {unmet[0]} --session {job.session}"
         )
 
 
-def _join(names: Sequence[str]) -> str:
-    return " and ".join(names)
-
-
-def _tell(api: PlatformAPI, job: Job, status: str, text: str, *, critical: bool) -> None:
-    severity = "critical" if critical else "warning"
-    api.app.notifier().notify(Alert(severity, f"hrp {job.name} {job.session}: {status}", text))
+def _tell(api: PlatformAPI, job: Job, result: JobResult) -> None:
+    severity = "warning" if result.exit_code == EXIT_DONE else "critical"
+    api.app.notifier().notify(Alert(severity, f"hrp {job.name} {job.session}: {result.status}", result.alert))

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pandas as pd
 
-from hrp.data import journal, looks, trading
+from hrp.data import journal, looks, market, trading
 from hrp.data.rows import Connection
 from hrp.domain.book import Book
 from hrp.domain.orders import OrderStatus
@@ -26,6 +26,7 @@ def store_snapshot(app: App, session: date, state: BrokerState) -> list[Break]:
     """
     account = state.account.account
     with app.store().write() as con:
+        _mark(con, state.positions, session)
         opening = _opening(con, account, session)
         fills = [] if opening is None else _fills_since(con, opening)
         breaks = [] if opening is None else _breaks(con, session, state, opening, fills)
@@ -34,6 +35,14 @@ def store_snapshot(app: App, session: date, state: BrokerState) -> list[Break]:
         trading.save_equity(con, _equity(session, state, result))
         trading.save_breaks(con, session, account, breaks)
     return breaks
+
+
+def _mark(con: Connection, positions: Sequence[Position], session: date) -> None:
+    """Price each holding at the newest stored close up to `session`, if there is one."""
+    closes = market.newest_closes(con, [position.symbol for position in positions], session)
+    for position in positions:
+        if position.symbol in closes:
+            position.update_price(closes[position.symbol])
 
 
 def _opening(con: Connection, account: str, session: date) -> trading.Equity | None:

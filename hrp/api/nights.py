@@ -15,8 +15,9 @@ from hrp.data import features as store_features
 from hrp.data import market, trading
 from hrp.data import models as store_models
 from hrp.domain.deployment import Strategy, is_frozen
+from hrp.domain.orders import OrderSide
 from hrp.domain.plan import Plan
-from hrp.domain.positions import BrokerState
+from hrp.domain.positions import BrokerState, WorkingOrder
 from hrp.domain.quality import HISTORY_SESSIONS, Finding, check_session, quarantined
 from hrp.domain.rebalance import PlanInputs, build_plan
 from hrp.domain.sessions import FIRST_SESSION, next_session, previous_session
@@ -89,7 +90,7 @@ def load_nights(app: App, session: date, strategies: Sequence[Strategy]) -> list
 def make_plan(app: App, session: date, nights: Sequence[Night], state: BrokerState) -> Plan:
     """The decision of a session from stored predictions and closes and the broker's `state`."""
     account = state.account.account
-    held, working = state.held(), _working(state)
+    held, working, buying = state.held(), _shares(state.working), _shares(state.working, OrderSide.BUY)
     weights = blended(nights, app.settings)
     with app.store().read() as con:
         closes = market.load_closes(con, sorted({*weights, *held, *working}), session)
@@ -109,6 +110,7 @@ def make_plan(app: App, session: date, nights: Sequence[Night], state: BrokerSta
         prices=closes,
         held=held,
         working=working,
+        buying=buying,
         frozen=frozen | quarantined(findings),
         no_buys=no_buys(nights),
         model_versions={night.strategy.hypothesis_id: night.model_version for night in nights},
@@ -119,9 +121,10 @@ def make_plan(app: App, session: date, nights: Sequence[Night], state: BrokerSta
     return build_plan(inputs, app.settings.limits())
 
 
-def _working(state: BrokerState) -> dict[str, Decimal]:
-    """Signed shares still on order, by symbol."""
-    working: dict[str, Decimal] = {}
-    for order in state.working:
-        working[order.symbol] = working.get(order.symbol, Decimal(0)) + order.signed_remaining
-    return working
+def _shares(working: Sequence[WorkingOrder], side: OrderSide | None = None) -> dict[str, Decimal]:
+    """Signed shares still on order by symbol, of one side or of both."""
+    shares: dict[str, Decimal] = {}
+    for order in working:
+        if side in (None, order.side):
+            shares[order.symbol] = shares.get(order.symbol, Decimal(0)) + order.signed_remaining
+    return shares

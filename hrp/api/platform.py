@@ -198,10 +198,12 @@ class PlatformAPI:
 
     # Runs and events
 
-    def start_run(self, run_id: str, job: str, session: date) -> None:
-        """Write down that a job has begun."""
+    def start_run(self, run_id: str, job: str, session: date, requires: Sequence[str] = ()) -> list[str]:
+        """Write down that a job has begun; which of the jobs that it requires have not succeeded for the session."""
         with self.app.store().write() as con:
+            journal.mark_killed(con)
             journal.start_run(con, run_id, job, session, self.app.clock.now(), dry_run=self.app.dry)
+            return [name for name in requires if journal.last_status(con, name, session) not in GOOD]
 
     def finish_run(
         self,
@@ -212,20 +214,14 @@ class PlatformAPI:
         seconds: float,
         rows: int,
         facts: Mapping[str, object],
-        error: str = "",
+        alert: str = "",
     ) -> None:
-        """Write down how a job ended, in the journal and as an event."""
+        """Write down how a job ended, in the journal and as an event, and publish a copy of the store."""
         now = self.app.clock.now()
-        details = {"status": status, "rows": rows, "error": error}
-        with self.app.store().write() as con:
-            journal.finish_run(con, run_id, status, now, seconds, rows, facts, error or None)
+        details = {"status": status, "rows": rows, "alert": alert}
+        with self.app.store().write(publish=True) as con:
+            journal.finish_run(con, run_id, status, now, seconds, rows, facts, alert or None)
             journal.append_event(con, Event("job_finished", now, "hrp", job, session, run_id, details))
-
-    def succeeded(self, job: str, session: date) -> bool:
-        """True if the newest run of a job for a session did what it should."""
-        with self.app.store().read() as con:
-            runs = journal.load_runs(con, session=session, job=job)
-        return next((run.status in GOOD for run in runs if run.status != journal.RUNNING), False)
 
     def log_event(
         self,

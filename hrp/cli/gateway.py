@@ -22,7 +22,7 @@ def start(
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Start it on the configured port with the stored prices; one that runs already is left alone."""
+    """Start it over the stored prices. One that runs already is left alone."""
     from datetime import datetime
     from decimal import Decimal, InvalidOperation
 
@@ -80,7 +80,7 @@ def advance(
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Move its clock forward, through every open and close on the way."""
+    """Move its clock forward. Every open and close on the way takes place."""
     from datetime import datetime
 
     from hrp.errors import UsageError

@@ -63,7 +63,7 @@ def promote(
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Let a version through the gate and make it the champion; its strategy trades from the next night on."""
+    """Make a version champion if it passes the gate. Its strategy trades it from the next night on."""
     from hrp.api import deployments
     from hrp.api.platform import PlatformAPI
     from hrp.errors import EXIT_NOT_READY
@@ -91,7 +91,7 @@ def rollback(
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Move the champion back to the previous good version, or to a version named; without one, freeze new buys."""
+    """Go back to the previous good version, or a named one. Without one, new buys are frozen."""
     from hrp.api import deployments
     from hrp.api.platform import PlatformAPI
     from hrp.domain.deployment import champion_by_ledger, previous_good

@@ -44,12 +44,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
         numeric = any(isinstance(row[place], int | float | Decimal) for row in rows)
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(_cell(value, name) for value, name in zip(row, columns, strict=True)))
     width = None if sys.stdout.isatty() else 200
     Console(highlight=False, width=width).print(table)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, column: str) -> str:
+    """`value` for people: money with cents, shares whole where they are."""
     match value:
         case None:
             return "-"
@@ -57,7 +58,7 @@ def _cell(value: Any) -> str:
             return f"{value:%Y-%m-%d %H:%M}Z"
         case date():
             return value.isoformat()
-        case Decimal() if value == value.to_integral_value():
+        case Decimal() if "quantity" in column and value == value.to_integral_value():
             return f"{value:,.0f}"
         case Decimal():
             return f"{value:,.2f}"

@@ -26,7 +26,7 @@ def train(
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Train a version with purged walk-forward validation and register it as challenger."""
+    """Train a version and register it as challenger. It is validated by purged walk-forward."""
     from hrp.agents.runner import claimed
     from hrp.api.platform import PlatformAPI
     from hrp.wiring import build
@@ -53,7 +53,7 @@ def backtest(
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Backtest a version's out-of-sample predictions by the night's own decision function."""
+    """Backtest a version out of sample. The decision function is the night's own."""
     from decimal import Decimal, InvalidOperation
 
     from hrp.api.platform import PlatformAPI

@@ -24,7 +24,7 @@ Trading = Annotated[
 def install(
     trading: Trading = False, dry_run: DryRun = False, as_json: AsJson = False, env_file: EnvFile = None
 ) -> None:
-    """Write the files and load the jobs; what is so already is left alone."""
+    """Write the files and load the jobs. What is so already is left alone."""
     _act("install", trading, dry_run, as_json, env_file)
 
 

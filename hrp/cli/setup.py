@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(env_file: EnvFile = None) -> None:
-    """Create the settings file, the workspace and the store; what is there already is kept."""
+    """Create settings file, workspace and store. What is there already is kept."""
     from hrp.config import env_example
     from hrp.wiring import build, find_env_file, make_home
 
@@ -40,7 +40,7 @@ def init(env_file: EnvFile = None) -> None:
 
 
 def doctor(as_json: AsJson = False, env_file: EnvFile = None) -> None:
-    """Check everything a night needs, and say what to do about each thing that is missing."""
+    """Check everything a night needs. Each thing that is missing comes with what to do."""
     from hrp.api.doctor import examine
     from hrp.errors import EXIT_NOT_READY
     from hrp.wiring import build

@@ -27,11 +27,15 @@ from hrp.errors import DataError, SchemaVersionError, StoreBusyError, StoreUnwri
 CURRENT = "current.duckdb"
 COPIES_KEPT = 3
 
+_Config = dict[str, str | bool | int | float | list[str]]
+
 # Without the first, a table that is missing resolves to a Python variable of that name.
-_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+_SETTINGS: _Config = {
     "python_enable_replacements": False,
     "autoinstall_known_extensions": False,
 }
+# A night asks small questions: starting worker threads at every opening costs more than they would give.
+_STORE_SETTINGS: _Config = {**_SETTINGS, "threads": 1}
 _CLONE = ["cp", "-c"] if sys.platform == "darwin" else ["cp", "--reflink=auto"]
 _COPY_NAME = re.compile(r"hrp-(\d{6,})\.duckdb")
 
@@ -48,8 +52,10 @@ class Store:
     wait_seconds: float = 60.0
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, publish: bool = False) -> Iterator[Connection]:
         """A connection inside one transaction: committed at the end of the block, rolled back on any error.
+
+        With `publish` a copy is published after the commit, as `publish` does.
 
         Raises:
             SchemaVersionError: there is no store, or it is of another version.
@@ -57,8 +63,11 @@ class Store:
             StoreUnwritableError: the file system refused.
             DataError: the database refused what the block asked.
         """
-        with self._opened() as con, _transaction(con):
-            yield con
+        with self._opened() as con:
+            with _transaction(con):
+                yield con
+            if publish:
+                self._publish(con)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -81,39 +90,34 @@ class Store:
 
         Readers keep the copy they have open. The last three copies stay. Raises as `write` does.
         """
-        self._make_folder(self.published)
-        with self._at_rest():
-            try:
-                return self._publish()
-            except OSError as error:
-                raise self._unwritable(self.published, error) from error
+        with self._opened() as con:
+            return self._publish(con)
 
     def copy_to(self, target: Path) -> None:
         """Copy the store, consistent and writable, to the file `target`. Raises as `write` does."""
-        with self._at_rest():
-            self._copy_file(target)
-
-    @contextmanager
-    def _at_rest(self) -> Iterator[None]:
-        """The file complete and unchanging: without the checkpoint a copy would silently lack what is in the log."""
         with self._opened() as con:
-            con.execute("FORCE CHECKPOINT")
-            yield
+            self._copy_file(con, target)
 
-    def _publish(self) -> Path:
-        draft = self.published / "draft.duckdb"
-        draft.unlink(missing_ok=True)
-        self._copy_file(draft)
-        draft.chmod(0o444)
-        copies = _copies(self.published)
-        number = 1 + (_number(copies[-1]) if copies else 0)
-        copy = draft.replace(self.published / f"hrp-{number:06d}.duckdb")
-        _point_current_at(copy)
-        for old in [*copies, copy][:-COPIES_KEPT]:
-            old.unlink()
+    def _publish(self, con: Connection) -> Path:
+        self._make_folder(self.published)
+        try:
+            draft = self.published / "draft.duckdb"
+            draft.unlink(missing_ok=True)
+            self._copy_file(con, draft)
+            draft.chmod(0o444)
+            copies = _copies(self.published)
+            number = 1 + (_number(copies[-1]) if copies else 0)
+            copy = draft.replace(self.published / f"hrp-{number:06d}.duckdb")
+            _point_current_at(copy)
+            for old in [*copies, copy][:-COPIES_KEPT]:
+                old.unlink()
+        except OSError as error:
+            raise self._unwritable(self.published, error) from error
         return copy
 
-    def _copy_file(self, target: Path) -> None:
+    def _copy_file(self, con: Connection, target: Path) -> None:
+        """Copy the file that `con` keeps still; without the checkpoint it would silently lack what is in the log."""
+        con.execute("FORCE CHECKPOINT")
         for command in (_CLONE, ["cp"]):
             done = subprocess.run([*command, str(self.path), str(target)], capture_output=True, text=True, check=False)
             if done.returncode == 0:
@@ -169,7 +173,7 @@ class Store:
             stop=stop_after_delay(self.wait_seconds),
             reraise=True,
         )
-        return patient(_connect, self.path, read_only=read_only)
+        return patient(_connect, self.path, _STORE_SETTINGS, read_only=read_only)
 
     def _translated(self, error: duckdb.Error) -> DataError:
         text = str(error)
@@ -216,7 +220,7 @@ def open_published(published: Path) -> Connection:
     copy = (published / CURRENT).resolve()
     if not copy.exists():
         raise SchemaVersionError(f"no published copy in {published}; run: hrp init")
-    con = _connect(copy, read_only=True)
+    con = _connect(copy, _SETTINGS, read_only=True)
     try:
         migrations.require_current(con, copy)
     except SchemaVersionError:
@@ -225,8 +229,8 @@ def open_published(published: Path) -> Connection:
     return con
 
 
-def _connect(path: Path, *, read_only: bool) -> Connection:
-    con = duckdb.connect(str(path), read_only=read_only, config=_SETTINGS)
+def _connect(path: Path, settings: _Config, *, read_only: bool) -> Connection:
+    con = duckdb.connect(str(path), read_only=read_only, config=settings)
     con.execute("SET TimeZone = 'UTC'")
     return con
 

@@ -38,6 +38,11 @@ def start_run(con: Connection, run_id: str, job: str, session: date | None, at: 
     insert(con, "job_runs", [{**record, "dry_run": dry_run, "started_at": at}])
 
 
+def mark_killed(con: Connection) -> None:
+    """Runs that never ended, seen by whoever holds the workspace alone: their process is dead."""
+    con.execute("UPDATE job_runs SET status = 'killed' WHERE status = ?", [RUNNING])
+
+
 def finish_run(
     con: Connection,
     run_id: str,
@@ -66,11 +71,20 @@ def load_runs(
 ) -> list[RunRecord]:
     """Runs, newest first, those that meet the conditions given."""
     clause, params = where({"session = ?": session, "job = ?": job})
-    sql = f"SELECT * FROM job_runs {clause} ORDER BY started_at DESC, run_id LIMIT ?"
+    sql = f"SELECT * FROM job_runs {clause} ORDER BY started_at DESC, rowid DESC LIMIT ?"
     rows = fetch(con, sql, [*params, limit])
     return [
         RunRecord(**{**row, "detail": None if row["detail"] is None else json.loads(row["detail"])}) for row in rows
     ]
+
+
+def last_status(con: Connection, job: str, session: date) -> str | None:
+    """How the newest run of `job` for `session` ended, runs that have not ended apart; None if there is none."""
+    sql = """
+    SELECT status FROM job_runs WHERE job = ? AND session = ? AND status <> ?
+    ORDER BY started_at DESC, rowid DESC LIMIT 1
+    """
+    return fetch_value(con, sql, [job, session, RUNNING])  # type: ignore[no-any-return]
 
 
 def append_event(con: Connection, event: Event) -> str:

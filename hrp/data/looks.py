@@ -15,7 +15,7 @@ def newest_runs(con: Connection) -> list[Row]:
     return fetch(
         con,
         """SELECT job, session, status, started_at, seconds, error FROM job_runs
-        QUALIFY row_number() OVER (PARTITION BY job ORDER BY started_at DESC, run_id DESC) = 1
+        QUALIFY row_number() OVER (PARTITION BY job ORDER BY started_at DESC, rowid DESC) = 1
         ORDER BY started_at, job""",
     )
 
@@ -43,13 +43,13 @@ def strategies(con: Connection) -> list[Row]:
         FROM hypotheses h
         LEFT JOIN (SELECT * FROM deployments WHERE state = 'done' AND action IN ('promote', 'rollback')
             QUALIFY row_number() OVER (PARTITION BY model_name ORDER BY seq DESC) = 1) d USING (model_name)
-        LEFT JOIN (SELECT strategy, session, count(*) AS names FROM predictions GROUP BY ALL
+        LEFT JOIN (SELECT strategy, session, count(*) AS names FROM predictions GROUP BY strategy, session
             QUALIFY row_number() OVER (PARTITION BY strategy ORDER BY session DESC) = 1) p
             ON p.strategy = h.hypothesis_id
         LEFT JOIN (SELECT strategy, session,
                 CASE WHEN bool_or(verdict = 'drift') THEN 'drift'
                      WHEN bool_or(verdict = 'could_not_check') THEN 'could_not_check' ELSE 'ok' END AS verdict
-            FROM drift_checks GROUP BY ALL
+            FROM drift_checks GROUP BY strategy, session
             QUALIFY row_number() OVER (PARTITION BY strategy ORDER BY session DESC) = 1) c
             ON c.strategy = h.hypothesis_id
         ORDER BY h.hypothesis_id""",

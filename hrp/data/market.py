@@ -145,6 +145,16 @@ def load_closes(
     return {symbol: close for symbol, close in con.execute(sql, params).fetchall() if close is not None and close > 0}
 
 
+def newest_closes(con: Connection, symbols: Iterable[str], session: date) -> dict[str, Decimal]:
+    """The newest positive close in USD up to `session` by symbol, as known now; a symbol without one is absent."""
+    sql = """
+    SELECT symbol, close FROM prices_raw
+    WHERE symbol IN (SELECT unnest(?::VARCHAR[])) AND session <= ? AND close > 0
+    QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY session DESC, known_at DESC) = 1
+    """
+    return dict(con.execute(sql, [list(symbols), session]).fetchall())
+
+
 def save_corporate_actions(con: Connection, actions: pd.DataFrame, known_at: datetime) -> int:
     """Add the actions that are new or differ from the latest known ones; how many rows were written.
 

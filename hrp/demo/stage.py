@@ -98,6 +98,12 @@ def write_settings(home: Path, changes: Mapping[str, object]) -> None:
     (home / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def stop_clock(stage: Stage) -> None:
+    """Leave the workspace's clock where the gateway's stands, so that commands work there afterwards."""
+    app = stage.app
+    write_settings(app.settings.home, {"IBKR_PORT": app.settings.ibkr_port, "HRP_CLOCK": app.clock.now().isoformat()})
+
+
 def open_gateway(stage: Stage) -> Stage:
     """Start the paper gateway over every bar of the source and point the settings at it."""
     bars = stage.source.fetch_bars(None, FIRST_SESSION, LAST_DAY)

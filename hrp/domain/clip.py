@@ -16,7 +16,8 @@ from hrp.errors import MissingPriceError
 class Name:
     """One symbol on its way through the waterfall. `base` is what is held and working together, in shares.
 
-    `frozen` is the coded reason why the name must stay as it is, or empty.
+    `frozen` is the coded reason why the name must stay as it is, or empty. `bought` are shares of purchases that
+    still work: until they fill they cannot be sold, and only a cancellation takes them back.
     """
 
     symbol: str
@@ -25,6 +26,7 @@ class Name:
     base: int
     desired: int
     frozen: str = ""
+    bought: int = 0
 
 
 class Waterfall:
@@ -46,12 +48,13 @@ class Waterfall:
         self.clips: dict[str, list[Clip]] = {symbol: [] for symbol in self._names}
 
     def run(self) -> Waterfall:
-        """Apply every limit: freeze, per name, number of positions, gross, cash, smallest order."""
+        """Apply every limit: freeze, per name, number of positions, gross, cash, working purchases, smallest order."""
         self._freeze()
         self._cap_weight()
         self._cap_positions()
         self._cap_gross("MAX_GROSS", self._limits.max_gross_pct)
         self._cap_gross("MIN_CASH", 1 - self._limits.min_cash_pct)
+        self._keep_working_buys()
         self._drop_small_orders()
         return self
 
@@ -100,6 +103,12 @@ class Waterfall:
     def _invested(self) -> Decimal:
         """USD in the targets as they stand, with what the unpriced holdings are worth."""
         return self._unpriced_usd + sum((_value(n, self.target[n.symbol]) for n in self._names.values()), Decimal(0))
+
+    def _keep_working_buys(self) -> None:
+        """Never sell what is not owned yet: a purchase that fills later than the sale would leave a short between."""
+        for name in self._free():
+            if self.target[name.symbol] < name.bought:
+                self._set(name.symbol, "WORKING_BUY", name.bought, f"working={name.bought}")
 
     def _drop_small_orders(self) -> None:
         """Leave a name alone if the trade is not worth it; an exit, or a sale that a limit needs, always is."""

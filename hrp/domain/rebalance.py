@@ -26,7 +26,7 @@ class PlanInputs:
         weights: target fraction of equity; a symbol that is absent is not wanted.
         predictions: the model's numbers, for the record.
         prices: USD closes of `session`; a symbol that is absent is unpriced.
-        held, working: shares owned and signed shares still on order.
+        held, working: shares owned and signed shares still on order; `buying` are the purchases among the latter.
         frozen: symbols that must stay as they are, with the coded reason (`QUARANTINED: check=...`).
         no_buys: symbols (or `*`) that may only be reduced, with the coded reason.
         collar_pct: None for market-on-open orders, else the limit's distance from the close, a fraction.
@@ -43,6 +43,7 @@ class PlanInputs:
     prices: Mapping[str, Decimal]
     held: Mapping[str, Decimal]
     working: Mapping[str, Decimal] = field(default_factory=dict)
+    buying: Mapping[str, Decimal] = field(default_factory=dict)
     frozen: Mapping[str, str] = field(default_factory=dict)
     no_buys: Mapping[str, str] = field(default_factory=dict)
     model_versions: Mapping[str, int] = field(default_factory=dict)
@@ -92,7 +93,7 @@ def _check(inputs: PlanInputs) -> None:
     for symbol, weight in inputs.weights.items():
         if not weight.is_finite() or weight < 0:
             raise DataError(f"target weight of {symbol} must be a number of at least 0, got {weight}")
-    for symbol, shares in (*inputs.held.items(), *inputs.working.items()):
+    for symbol, shares in (*inputs.held.items(), *inputs.working.items(), *inputs.buying.items()):
         if not shares.is_finite():
             raise DataError(f"shares of {symbol} held or on order must be a number, got {shares}")
 
@@ -111,7 +112,7 @@ def _name(symbol: str, inputs: PlanInputs) -> Name:
     base = held + inputs.working.get(symbol, Decimal(0))
     frozen = _frozen(symbol, inputs, price, held, base)
     desired = int(base) if price is None else whole_shares(weight, inputs.equity, price)
-    return Name(symbol, weight, price, int(base), desired, frozen)
+    return Name(symbol, weight, price, int(base), desired, frozen, int(inputs.buying.get(symbol, Decimal(0))))
 
 
 def _usable(price: Decimal | None) -> Decimal | None:

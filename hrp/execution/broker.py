@@ -1,6 +1,4 @@
 """The account at Interactive Brokers: TWS, IB Gateway, or anything that speaks their protocol."""
-# mypy: allow-untyped-calls
-# (half of ib_insync's methods carry no types)
 
 from __future__ import annotations
 

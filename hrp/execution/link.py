@@ -1,6 +1,4 @@
 """One connection to the broker, from socket to close: deadlines, interruptions, and nothing left in the queue."""
-# mypy: allow-untyped-calls
-# (half of ib_insync's methods carry no types)
 
 from __future__ import annotations
 

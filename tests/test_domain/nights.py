@@ -51,10 +51,12 @@ def reason(plan: Plan, symbol: str) -> str:
 
 def while_working(inputs: PlanInputs, orders: tuple[Order, ...]) -> PlanInputs:
     """The same night with `orders` at the broker."""
-    working = dict(inputs.working)
+    working, buying = dict(inputs.working), dict(inputs.buying)
     for order in orders:
         working[order.symbol] = working.get(order.symbol, D(0)) + order.signed_quantity
-    return replace(inputs, working=working)
+        if order.side is OrderSide.BUY:
+            buying[order.symbol] = buying.get(order.symbol, D(0)) + order.quantity
+    return replace(inputs, working=working, buying=buying)
 
 
 def once_filled(inputs: PlanInputs, orders: tuple[Order, ...]) -> PlanInputs:
@@ -105,6 +107,11 @@ def nights(draw: st.DrawFn) -> PlanInputs:
     held = {symbol: draw(_odd_shares if rarely(draw) else _shares) for symbol in symbols}
     weights = {symbol: draw(_fractions) for symbol in symbols}
     cash = draw(st.decimals(10_000, 200_000, places=2))
+    working = {
+        symbol: D(draw(st.integers(-int(max(held[symbol], 0)), 50)))
+        for symbol in symbols
+        if symbol not in unpriced and rarely(draw)
+    }
     return night(
         cash=cash,
         equity=cash + sum((held[symbol] * true_prices[symbol] for symbol in symbols), D(0)),
@@ -112,11 +119,8 @@ def nights(draw: st.DrawFn) -> PlanInputs:
         predictions={symbol: 0.01 for symbol, weight in weights.items() if weight or not rarely(draw)},
         prices={symbol: price for symbol, price in true_prices.items() if symbol not in unpriced},
         held=held,
-        working={
-            symbol: D(draw(st.integers(-int(max(held[symbol], 0)), 50)))
-            for symbol in symbols
-            if symbol not in unpriced and rarely(draw)
-        },
+        working=working,
+        buying={symbol: shares for symbol, shares in working.items() if shares > 0},
         frozen={symbol: "QUARANTINED: check=REPEATED_BAR" for symbol in symbols if rarely(draw)},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -41,6 +42,12 @@ CHANGES = {
     "run_id": "run-2",
     "details": {"price": D("10.51"), "side": "buy"},
 }
+
+
+def test_the_first_record_is_chained_to_zeros() -> None:
+    body = f'["{64 * "0"}","rollback","2022-03-11T23:30:00+00:00","researcher","momentum",null,null,{{}}]'
+
+    assert event_hash(GENESIS, EVENTS[3]) == hashlib.sha256(body.encode()).hexdigest()
 
 
 def test_an_untouched_chain_agrees() -> None:

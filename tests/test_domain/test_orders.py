@@ -101,6 +101,10 @@ def test_an_order_that_breaks_its_own_rules_is_not_built(changes: dict, message:
         order(**changes)
 
 
+def test_the_smallest_order_is_one_share_for_a_cent() -> None:
+    assert order(quantity=1, order_type=OrderType.LIMIT, limit_price=D("0.01")).signed_quantity == 1
+
+
 @pytest.mark.parametrize(("side", "signed"), [(OrderSide.BUY, 5), (OrderSide.SELL, -5)])
 def test_a_sale_takes_shares_away(side: OrderSide, signed: int) -> None:
     assert order(side=side).signed_quantity == signed
@@ -119,6 +123,7 @@ REF = {
 def test_a_reference_can_be_read_and_is_the_same_every_time() -> None:
     # The end is sha256("2022-03-11|DU123|HYP-2022-001|BRK B|buy|1"), its first eight digits.
     assert order_ref(**REF) == "hrp-20220311-BRK.B-B1-8ebb7a8d"
+    assert order_ref(SESSION, "DU123", "HYP-2022-001", "BRK B", OrderSide.BUY) == order_ref(**REF)
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_a_round_trip_realises_exactly_the_difference(shares: int, paid: Decimal
         (["100", "110", "99", "121", "60.5"], ["0", "0", "0.1", "0", "0.5"]),
         (["100", "80", "90", "100"], ["0", "0.2", "0.1", "0"]),
         (["0", "10", "5"], ["0", "0", "0.5"]),  # nothing to lose yet
+        (["0.50", "0.25"], ["0", "0.5"]),
     ],
 )
 def test_drawdown_is_the_fraction_below_the_highest_so_far(equity: list[str], below_peak: list[str]) -> None:

@@ -35,6 +35,7 @@ D = Decimal
         ({"max_orders": 0}, "max_positions=10, max_orders=0: both must be at least 1"),
         ({"min_order_value_usd": D(-1)}, "min_order_value_usd=-1 must be at least 0 and below"),
         ({"min_order_value_usd": D(300_000)}, "below max_order_value_usd=250000"),
+        ({"min_order_value_usd": D(250_000)}, "min_order_value_usd=250000 must be at least 0 and below"),
         ({"max_order_value_usd": D("NaN")}, "max_order_value_usd must be a number, got NaN"),
     ],
 )
@@ -45,8 +46,17 @@ def test_limits_that_contradict_themselves_are_refused_with_the_arithmetic(limit
     assert refused.value.exit_code == EXIT_USAGE
 
 
-def test_ten_times_ten_per_cent_is_the_whole_account_and_allowed() -> None:
-    assert Limits(max_positions=10, max_position_pct=D("0.10"), max_gross_pct=D(1)).max_positions == 10
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_positions": 10, "max_position_pct": D("0.10"), "max_gross_pct": D(1)},
+        {"max_positions": 1, "max_position_pct": D(1), "max_orders": 1},
+        {"min_cash_pct": D(0), "min_order_value_usd": D(0), "max_order_value_usd": D("0.01")},
+        {"max_order_value_usd": D("Infinity")},
+    ],
+)
+def test_limits_at_their_own_bounds_are_allowed(limits: dict) -> None:
+    assert Limits(**limits)
 
 
 def test_equal_limits_have_an_equal_record() -> None:
@@ -114,6 +124,7 @@ def test_more_than_the_whole_account_cannot_be_allocated() -> None:
     [
         ("0.10", "100000", "150", 66),  # 10,000 / 150 = 66.67
         ("0.10", "100000", "100", 100),
+        ("0.10", "100000", "0.50", 20_000),
         ("0.10", "100000", "650000", 0),  # one share would be six times the account
         ("0", "100000", "150", 0),
         ("-0.10", "100000", "150", -66),  # towards zero on either side

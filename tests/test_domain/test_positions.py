@@ -58,9 +58,9 @@ def test_what_a_position_is_worth(
 def test_a_position_is_marked_to_a_new_price() -> None:
     position = Position("AAPL", D(10), D(100))
 
-    position.update_price(D("101.5"))
+    position.update_price(D("0.50"))
 
-    assert position.unrealized_pnl == 15
+    assert position.unrealized_pnl == -995
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity"])

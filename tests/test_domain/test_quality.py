@@ -49,6 +49,26 @@ def test_a_clean_session_gives_no_finding() -> None:
 
 
 @pytest.mark.parametrize(
+    "bar",
+    [
+        {"open": 98.0, "close": 103.0},  # from its low to its high
+        {"open": 103.0, "close": 98.0},
+        {"open": 102.0, "high": 102.0, "low": 102.0, "close": 102.0},  # one price all day
+        {"volume": 1},
+    ],
+)
+def test_an_unusual_bar_is_not_a_faulty_one(bar: dict[str, float]) -> None:
+    assert found(with_bar(**bar)) == []
+
+
+def test_a_stock_below_a_dollar_is_a_stock() -> None:
+    bars = market()
+    bars.loc[bars["symbol"] == "IBM", ["open", "high", "low", "close"]] *= 0.001
+
+    assert found(bars) == []
+
+
+@pytest.mark.parametrize(
     ("bar", "check", "detail"),
     [
         ({"open": math.nan}, "NULL_PRICE", "null=open"),
@@ -118,6 +138,18 @@ def test_a_close_that_has_not_moved_for_the_whole_look_back_is_stale() -> None:
     bars.loc[bars["symbol"] == "IBM", "close"] = 101.0
 
     assert found(bars) == [("STALE_SERIES", "IBM", "sessions>=6")]
+    known = (bars["symbol"] != "IBM") | bars["session"].isin(DAYS[1:])
+    assert found(bars[known]) == [("STALE_SERIES", "IBM", "sessions>=6")]  # six closes in a row
+    known = (bars["symbol"] != "IBM") | bars["session"].isin(DAYS[2:])
+    assert found(bars[known]) == []
+
+
+@pytest.mark.parametrize("close", [0.0, -1.0, math.nan, math.inf])
+def test_a_return_from_a_close_that_was_none_is_no_jump(close: float) -> None:
+    bars = market()
+    bars.loc[(bars["symbol"] == "IBM") & (bars["session"] == DAYS[-2]), "close"] = close
+
+    assert found(bars) == []
 
 
 def test_a_fall_of_the_whole_market_is_no_jump_of_any_name() -> None:

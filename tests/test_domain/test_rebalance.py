@@ -79,6 +79,20 @@ def test_planning_again_once_the_orders_are_filled_plans_nothing(inputs: PlanInp
     assert trades(build_plan(once_filled(inputs, plan.orders), limits)) == {}
 
 
+@given(nights(), limits())
+def test_nothing_is_sold_that_is_not_owned_yet(inputs: PlanInputs, limits: Limits) -> None:
+    for order in build_plan(inputs, limits).orders:
+        selling_already = inputs.buying.get(order.symbol, D(0)) - inputs.working.get(order.symbol, D(0))
+        owned = inputs.held.get(order.symbol, D(0)) - selling_already
+        assert order.side is OrderSide.BUY or order.quantity <= owned
+
+
+def test_a_purchase_that_still_works_is_left_to_a_cancellation() -> None:
+    plan = build_plan(night(prices={"XOM": D(100)}, working={"XOM": D(30)}, buying={"XOM": D(30)}), OPEN_LIMITS)
+    assert plan.orders == ()
+    assert reason(plan, "XOM") == "WORKING_BUY: working=30"
+
+
 def test_a_second_run_scales_to_the_same_shares_although_some_steps_are_now_too_small() -> None:
     """Nine names of 10,000 USD and one of 4,000 share 90,000 USD: 957 and 382 shares at 10 USD, not one more.
 
@@ -188,20 +202,34 @@ def test_tickers_that_look_like_something_else_are_traded_like_any_other(symbol:
 
 
 def test_what_is_held_without_a_price_is_not_spent_a_second_time() -> None:
-    """100,000 USD: 60,000 sit in an unpriced name, so ten tenths can have the 40,000 in cash and no more."""
+    """100,000 USD: 60,000 sit in an unpriced name, so the rest can have the other 40,000 and no more."""
     names = [f"N{i}" for i in range(10)]
     inputs = night(
-        cash=D(40_000),
+        cash=D(38_000),
         weights=dict.fromkeys(names, TENTH),
         predictions=dict.fromkeys(names, 0.1),
         prices=dict.fromkeys(names, D(10)),
-        held={"GONE": D(600)},
+        held={"GONE": D(600), "N0": D(200)},
     )
 
     plan = build_plan(inputs, OPEN_LIMITS)
 
     # The unpriced name takes one of ten places: nine names at 10,000 USD, scaled by 40,000 / 90,000 to 444 shares.
-    assert sorted(trades(plan).values()) == [444] * 9
+    assert trades(plan) == dict.fromkeys(names[1:9], 444) | {"N0": 244}
+
+
+def test_a_broker_that_marks_holdings_above_the_close_takes_nothing_from_the_others() -> None:
+    """590 × 100 USD and 40,000 in cash are 99,000; the broker says 100,000. Nothing held is without a price."""
+    names = [f"N{i}" for i in range(10)]
+    inputs = night(
+        cash=D(40_000),
+        weights=dict.fromkeys([*names, "UNPRICED"], TENTH),
+        predictions=dict.fromkeys([*names, "UNPRICED"], 0.1),
+        prices=dict.fromkeys(names, D(100)),
+        held={"N0": D(590)},
+    )
+
+    assert trades(build_plan(inputs, OPEN_LIMITS)) == {"N0": -490} | dict.fromkeys(names[1:], 100)
 
 
 @pytest.mark.parametrize(
@@ -271,3 +299,4 @@ def test_a_session_planned_anew_asks_under_other_references() -> None:
 
 def test_an_empty_night_is_an_empty_plan() -> None:
     assert build_plan(night(), OPEN_LIMITS).lines == ()
+    assert build_plan(night(weights={"AAPL": D(0)}, held={"XOM": D(0)}), OPEN_LIMITS).lines == ()

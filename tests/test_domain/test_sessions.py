@@ -147,6 +147,16 @@ def test_sessions_are_counted_not_days() -> None:
     assert len(sessions_between(date(2022, 1, 1), date(2022, 12, 31))) == 251
 
 
+def test_the_calendar_holds_its_first_and_its_last_session() -> None:
+    every = sessions_between(FIRST_SESSION, LAST_SESSION)
+
+    assert (every[0], every[-1]) == (FIRST_SESSION, LAST_SESSION)
+    assert is_session(FIRST_SESSION)
+    assert is_session(LAST_SESSION)
+    assert previous_session(every[1]) == FIRST_SESSION
+    assert next_session(every[-2]) == LAST_SESSION
+
+
 @pytest.mark.parametrize("session", [date(2022, 3, 11), date(2022, 3, 14), date(2050, 1, 3)])
 def test_a_session_that_has_not_closed_is_refused(session: date) -> None:
     with pytest.raises(SessionError, match=f"session {session} closes at .*; the last closed session is 2022-03-10"):

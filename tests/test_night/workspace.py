@@ -1,0 +1,244 @@
+"""A workspace as an operator has it: a settings file, a store, a registry, a gateway, and the `hrp` command."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pandas as pd
+
+from hrp.api import deployments
+from hrp.cli import main
+from hrp.data import models as store_models
+from hrp.data.db import Store
+from hrp.data.journal import load_events
+from hrp.data.rows import fetch
+from hrp.domain.deployment import Deployment, DeploymentAction, DeploymentState
+from hrp.domain.lineage import Event
+from hrp.domain.sessions import close_at
+from hrp.gateway import client
+from hrp.gateway.schema import FILE_NAME
+from hrp.ml.gate import examine
+from hrp.wiring import App, build
+
+from .market import D1
+
+ACCOUNT = "DU1234567"
+MODEL = "moods"
+PLACE_ORDER = 3
+DONE, FAILED, USAGE, NOT_READY = 0, 1, 2, 3
+SEND = ("--no-trading-dry-run",)
+FACTS = (
+    "prices_raw", "features", "predictions", "plans", "plan_lines", "orders", "order_events", "fills", "positions",
+    "equity",
+)  # fmt: skip
+SETTINGS = {
+    "HRP_TOP_PCT": "0.5",
+    "HRP_MAX_POSITIONS": "6",
+    "HRP_MAX_POSITION_PCT": "0.16",
+    "HRP_COVERAGE_FLOOR_PCT": "0.9",
+    "HRP_WALK_FORWARD_FOLDS": "3",
+    "IBKR_ACCOUNT": ACCOUNT,
+    "IBKR_TIMEOUT_SECONDS": "5",
+}
+
+
+def evening(session: date) -> datetime:
+    """When the night of `session` runs."""
+    return close_at(session) + timedelta(hours=2, minutes=30)
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended: its exit code, standard error, and the document on standard output."""
+
+    code: int
+    err: str
+    document: Any
+
+    def job(self, name: str) -> dict[str, Any]:
+        """What one job of the run said."""
+        return next(run for run in self.document if run["job"] == name)
+
+    @property
+    def complaint(self) -> str:
+        """The one line that says what was wrong: of the error, or of the job that did not end well."""
+        if isinstance(self.document, dict):
+            lines = [line for line in self.err.splitlines() if line.startswith("error: ")]
+            assert lines == [f"error: {self.document['error']}"], self.err
+            return str(self.document["error"])
+        return next(run["alert"] for run in self.document if run["exit_code"] == self.code)
+
+
+class HereApp(App):
+    """The same app; the gate is asked in this process, which is quicker. For what the tests prepare."""
+
+    def examiner(self) -> Any:
+        return examine
+
+
+@dataclass
+class Night:
+    """A workspace in `home` whose gateway keeps its state in `state`."""
+
+    home: Path
+    state: Path
+    env: dict[str, str]
+    sent_before: int = 0
+
+    # Arranging
+
+    def set(self, **variables: object) -> None:
+        """Change settings."""
+        self.env |= {name: str(value) for name, value in variables.items()}
+        lines = [f"{name}={value}" for name, value in self.env.items()]
+        self.env_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def set_clock(self, instant: datetime) -> None:
+        """Set the clock of the host and leave the broker's."""
+        self.set(HRP_CLOCK=instant.isoformat())
+
+    def evening_of(self, session: date) -> None:
+        """Let the time pass, here and at the gateway, to the evening of `session`."""
+        self.at(evening(session))
+
+    def at(self, instant: datetime) -> None:
+        """Let the time pass, here and at the gateway, to `instant`."""
+        self.set_clock(instant)
+        client.advance(self.state, instant)
+
+    def source(self, bars: pd.DataFrame) -> Path:
+        """Let the prices come from a file with `bars`."""
+        path = self.home / "source.parquet"
+        bars.to_parquet(path, index=False)
+        self.set(HRP_PRICE_SOURCE=path)
+        return path
+
+    def own_registry(self) -> None:
+        """Work on a copy of the registry, because aliases will move; the model files stay shared."""
+        path = self.home / "mlflow.db"
+        shutil.copy(self.env["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///"), path)
+        self.set(MLFLOW_TRACKING_URI=f"sqlite:///{path}")
+
+    def champion(self, version: int, *, forget: bool = False) -> None:
+        """Make a version the champion in ledger and registry without a gate; `forget` empties the ledger first."""
+        app = self.app
+        if forget:
+            with app.store().write() as con:
+                con.execute("DELETE FROM deployments")
+        found = app.registry().version(MODEL, version)
+        line = Deployment(
+            MODEL, DeploymentAction.PROMOTE, DeploymentState.DONE, None, version, found.artifact_sha256, D1, "test",
+            "arranged", app.clock.now(),
+        )  # fmt: skip
+        with app.store().write() as con:
+            store_models.append_deployment(con, line)
+        app.registry().set_alias(MODEL, deployments.CHAMPION, version)
+
+    # Acting
+
+    def hrp(self, *words: str) -> Said:
+        """The command line, in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        code = 0
+        with patch.object(sys, "argv", ["hrp", *words]), redirect_stdout(out), redirect_stderr(err):
+            try:
+                main()
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        text = out.getvalue()
+        return Said(code, err.getvalue(), json.loads(text) if text.startswith(("[", "{")) else text)
+
+    def run(self, job: str, *options: str) -> Said:
+        """`hrp run JOB --json`."""
+        return self.hrp("run", job, "--json", "--env-file", str(self.env_file), *options)
+
+    def refuses(
+        self, job: str, *options: str, code: int, saying: Sequence[str], event: bool = True, besides: Sequence[str] = ()
+    ) -> str:
+        """Assert that a run is refused as specified; its complaint.
+
+        One line with every word of `saying`, the exit `code`, an event with that line where there is a store, no
+        row more or less in any table of facts (but in those `besides`), and no order at the gateway.
+        """
+        with self.nothing_written(besides), self.nothing_sent():
+            said = self.run(job, *options)
+        complaint = said.complaint
+        assert (said.code, "Traceback" in said.err, "\n" in complaint) == (code, False, False), complaint
+        assert [word for word in saying if word not in complaint] == [], complaint
+        if event:
+            assert complaint in self.events()[-1].details["error"]
+        return complaint
+
+    # Looking
+
+    @property
+    def env_file(self) -> Path:
+        return self.home / ".env"
+
+    @property
+    def app(self) -> App:
+        return build(self.env_file)
+
+    @property
+    def store(self) -> Store:
+        return Store(self.home / "hrp.duckdb", self.home / "published")
+
+    def rows(self, table: str, where: str = "true", columns: str = "*") -> list[dict[str, Any]]:
+        """Rows of the live store, in a fixed order."""
+        with self.store.read() as con:
+            return fetch(con, f"SELECT {columns} FROM {table} WHERE {where} ORDER BY ALL")
+
+    def counts(self, besides: Sequence[str] = ()) -> dict[str, int]:
+        """How many rows each table of facts has."""
+        with self.store.read() as con:
+            return {
+                name: fetch(con, f"SELECT count(*) AS n FROM {name}")[0]["n"] for name in FACTS if name not in besides
+            }
+
+    def events(self, kinds: Sequence[str] = ("run_refused", "job_finished")) -> list[Event]:
+        """The lineage, oldest first."""
+        with self.store.read() as con:
+            return [event for event in load_events(con) if event.event_type in kinds]
+
+    def place_orders_sent(self) -> list[str]:
+        """References of the orders that the gateway received since this workspace was prepared."""
+        log = client.message_log(self.state, direction="in", message_id=PLACE_ORDER, after=self.sent_before)
+        return [str(message.order_ref) for message in log]
+
+    def positions(self) -> dict[str, int]:
+        """Shares of the newest sync, by symbol."""
+        newest = "session = (SELECT max(session) FROM position_syncs)"
+        return {row["symbol"]: int(row["quantity"]) for row in self.rows("positions", newest)}
+
+    @contextmanager
+    def nothing_written(self, besides: Sequence[str] = ()) -> Iterator[None]:
+        """Assert that the block changes the number of rows in no table of facts."""
+        before = self.counts(besides)
+        yield
+        assert self.counts(besides) == before
+
+    @contextmanager
+    def nothing_sent(self) -> Iterator[None]:
+        """Assert that the gateway gets no order in the block."""
+        before = self.place_orders_sent()
+        yield
+        assert self.place_orders_sent() == before
+
+
+def copy_gateway(source: Path, target: Path) -> Path:
+    """A gateway's durable state as it stands, whether or not it runs."""
+    target.mkdir(parents=True)
+    with closing(sqlite3.connect(source / FILE_NAME)) as old, closing(sqlite3.connect(target / FILE_NAME)) as new:
+        old.backup(new)
+    return target
