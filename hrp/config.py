@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     min_ic: float = _setting(
         0.0, "HRP_MIN_IC", "mean walk-forward rank correlation that promotion asks for", ge=-1, le=1
     )
+    min_ic_tstat: float = _setting(0.0, "HRP_MIN_IC_TSTAT", "least t-statistic of that correlation for promotion")
     top_pct: float = _setting(0.1, "HRP_TOP_PCT", "fraction of the universe that is held long", gt=0, le=1)
 
     max_positions: int = _setting(10, "HRP_MAX_POSITIONS", "count of names")

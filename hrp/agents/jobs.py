@@ -64,6 +64,7 @@ class JobRun:
             "seconds": round(self.seconds, 3),
             "dry_run": self.dry_run,
             "rows": self.result.rows,
+            "alert": self.result.alert,
             **self.result.facts,
         }
 
@@ -105,7 +106,8 @@ def claim(home: Path, what: str) -> Iterator[None]:
             f"cannot write to {home}: {error.strerror}; make it writable or set HRP_HOME"
         ) from error
     try:
-        holder.write_text(f"{what} (process {os.getpid()})")
+        with suppress(OSError):  # a full disk: only whoever waits in vain would read it
+            holder.write_text(f"{what} (process {os.getpid()})")
         yield
     finally:
         lock.release()

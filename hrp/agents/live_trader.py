@@ -32,10 +32,13 @@ class LiveTradingAgent(Job):
             )
             state = broker.state()
             manager.reconcile(state)
+            unknown = self.api.get_orders(account=account, statuses=UNRESOLVED)
+            if unknown:
+                return self._wait_for_a_person(account, unknown)
             if self.api.get_plan(self.session, account) is None:
                 self._require_window(broker)
                 self.api.store_plan(self.api.make_plan(self.session, nights, state), self.run_id)
-            return self._carry_out(account, manager)
+            return self._carry_out(account, broker, manager)
 
     def _require_window(self, broker: Broker) -> None:
         """A plan is made between the close of its session and the cut-off before the next open, or not at all."""
@@ -48,19 +51,24 @@ class LiveTradingAgent(Job):
                 "session: hrp run nightly"
             )
 
-    def _carry_out(self, account: str, manager: OrderManager) -> JobResult:
-        """Send what the stored plan still holds, unless an earlier order's fate is unknown."""
-        unknown = self.api.get_orders(account=account, statuses=UNRESOLVED)
-        if unknown:
-            refs = ", ".join(order.order_ref for order in unknown)
-            alert = f"fate unknown: {refs}; nothing more is sent; look in TWS, then run: hrp run position-sync"
-            return JobResult("unknown_orders", self._facts(account), 0, EXIT_NOT_READY, alert)
+    def _wait_for_a_person(self, account: str, unknown: list[Order]) -> JobResult:
+        """Neither plan nor send while the fate of an earlier order is unknown."""
+        refs = ", ".join(order.order_ref for order in unknown)
+        alert = (
+            f"fate unknown: {refs}; nothing more is sent; look in TWS, and if an order is not there, run: "
+            f"hrp resolve {unknown[0].order_ref} --reason TEXT"
+        )
+        return JobResult("unknown_orders", self._facts(account), 0, EXIT_NOT_READY, alert)
+
+    def _carry_out(self, account: str, broker: Broker, manager: OrderManager) -> JobResult:
+        """Send what the stored plan still holds."""
         orders = self.api.get_orders(session=self.session, account=account)
         pending = [order for order in orders if order.status is OrderStatus.PENDING]
         if self.api.app.dry:
             return JobResult("dry_run", self._facts(account))
         if not pending:
             return JobResult("nothing_to_do", self._facts(account))
+        self.api.require_known_instruments(broker.qualify([order.symbol for order in pending]))
         outcomes = manager.submit_all(pending)
         sent = [done for done in outcomes if done.outcome in (Outcome.SUBMITTED, Outcome.REJECTED)]
         troubles = [_trouble(done) for done in outcomes if done.outcome is not Outcome.SUBMITTED]

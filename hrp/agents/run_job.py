@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hrp.agents.jobs import JobRun
-from hrp.agents.options import AsJson, AutoRollback, DryRun, EnvFile, Session, TradingDryRun, parse_day
+from hrp.agents.options import AsJson, AutoRollback, DryRun, EnvFile, Session, TradingDryRun
 from hrp.agents.runner import Options, execute, exit_code
 from hrp.errors import HRPError
 from hrp.wiring import build
@@ -33,7 +33,7 @@ def run_command(
     try:
         app = build(env_file)
         logging.basicConfig(level=app.settings.log_level, format="%(asctime)s level=%(levelname)s %(message)s")
-        runs = execute(app, job, parse_day(session), options, lambda name: console.print(f"[dim]{name} ...[/dim]"))
+        runs = execute(app, job, session, options, lambda name: console.print(f"[dim]{name} ...[/dim]"))
     except HRPError as error:
         complain(error, as_json=as_json)
         return error.exit_code
@@ -51,7 +51,7 @@ def complain(error: HRPError, *, as_json: bool) -> None:
     print(f"error: {error}", file=sys.stderr)
 
 
-def show(console: Console, runs: Iterable[JobRun]) -> None:
+def show(console: Console, runs: Sequence[JobRun]) -> None:
     """A line per job, and for the trader its orders and denials."""
     summary = Table("job", "session", "status", "seconds", "what", box=None, pad_edge=False)
     details: list[Table] = []
@@ -62,6 +62,9 @@ def show(console: Console, runs: Iterable[JobRun]) -> None:
         details += _tables(facts)
     for table in [summary, *details]:
         console.print(table)
+    for run in runs:
+        if run.result.alert:
+            console.print(f"{run.job}: {run.result.alert}", markup=False, soft_wrap=True)
 
 
 def _brief(facts: Mapping[str, object]) -> str:

@@ -11,6 +11,7 @@ from hrp.agents.data_jobs import FeaturesJob, PricesJob, QualityJob
 from hrp.agents.drift_monitor_job import DriftMonitorJob
 from hrp.agents.jobs import Job, JobRun, claim, record_refusal, run
 from hrp.agents.live_trader import LiveTradingAgent
+from hrp.agents.options import parse_day
 from hrp.agents.position_sync_job import PositionSyncJob
 from hrp.agents.prediction_job import DailyPredictionJob
 from hrp.agents.report_job import ReportJob
@@ -47,28 +48,36 @@ class Options:
 
 
 def execute(
-    app: App, name: str, session: date | None, options: Options, on_start: Callable[[str], None]
+    app: App, name: str, session: date | str | None, options: Options, on_start: Callable[[str], None]
 ) -> list[JobRun]:
     """Run one job, or all of them for `nightly`, and return how each went.
 
     Args:
-        session: the exchange session; None means the newest one that the job can work on.
+        session: the exchange session, a date or as a person wrote it; None means the newest one that the job can
+            work on.
         on_start: told the name of each job as it begins.
 
     Raises:
         HRPError: what was wrong; nothing was sent that the ledger does not know of.
     """
-    if name != NIGHTLY and name not in JOBS:
-        raise UsageError(f"there is no job {name!r}; there are: {NIGHTLY}, {', '.join(JOBS)}")
     app = _configured(app, options)
-    with _workspace(app, name, options) as workspace:
-        api = PlatformAPI(workspace)
-        try:
-            day = resolve_session(app, name, session)
-            return _run_all(api, [name] if name != NIGHTLY else list(JOBS), day, options, on_start)
-        except HRPError as error:
-            record_refusal(api, name, error)
-            raise
+    try:
+        names = _jobs_of(name)
+        day = resolve_session(app, name, parse_day(session) if isinstance(session, str) else session)
+        with _workspace(app, name, options) as workspace:
+            return _run_all(PlatformAPI(workspace), names, day, options, on_start)
+    except HRPError as error:
+        if not options.dry_run:
+            record_refusal(PlatformAPI(app), name, error)
+        raise
+
+
+def _jobs_of(name: str) -> list[str]:
+    if name == NIGHTLY:
+        return list(JOBS)
+    if name not in JOBS:
+        raise UsageError(f"there is no job {name!r}; there are: {NIGHTLY}, {', '.join(JOBS)}; run: hrp run {NIGHTLY}")
+    return [name]
 
 
 def resolve_session(app: App, name: str, session: date | None) -> date:

@@ -11,10 +11,11 @@ import pandas as pd
 from hrp.data import journal, looks, market, trading
 from hrp.data.rows import Connection
 from hrp.domain.book import Book
-from hrp.domain.orders import OrderStatus
+from hrp.domain.orders import UNRESOLVED, Order, OrderStatus
 from hrp.domain.pnl import Profit, profit
 from hrp.domain.positions import Break, BrokerState, Fill, Position
 from hrp.domain.reconcile import find_breaks
+from hrp.errors import UsageError
 from hrp.wiring import App
 
 
@@ -92,6 +93,26 @@ def _equity(session: date, state: BrokerState, result: Profit) -> trading.Equity
         unrealized_pnl_usd=result.unrealized,
         commissions_usd=result.commissions,
     )
+
+
+def resolve_order(app: App, order_ref: str, reason: str) -> Order:
+    """End an order whose fate is unknown, on a person's word that it is not at the broker.
+
+    Should the broker have it after all, the next sync says so as a break.
+
+    Raises:
+        UsageError: there is no such order, or its fate is known.
+    """
+    with app.store().read() as con:
+        found = [order for order in trading.load_orders(con) if order.order_ref == order_ref]
+    if not found:
+        raise UsageError(f"there is no order {order_ref}; see: hrp orders")
+    if found[0].status not in UNRESOLVED:
+        raise UsageError(f"order {order_ref} is {found[0].status}; only one whose fate is unknown is resolved by hand")
+    trading.StoreLedger(app.store(), app.clock.now).record_status(
+        order_ref, OrderStatus.CANCELLED, f"not at the broker, by hand: {reason}"
+    )
+    return found[0]
 
 
 def plan_facts(app: App, session: date, account: str) -> dict[str, object] | None:

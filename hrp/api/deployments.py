@@ -56,9 +56,10 @@ def ledger(app: App, model_name: str) -> list[Deployment]:
 
 def gate(app: App, version: ModelVersion) -> list[str]:
     """The coded reasons why `version` may not trade; empty if it may."""
+    policy = GatePolicy(min_ic=app.settings.min_ic, min_ic_tstat=app.settings.min_ic_tstat)
     evidence = app.examiner()(app.registry(), version)
     computed = {name: features.names for name, features in FEATURE_SETS.items() if name == app.settings.feature_set}
-    return judge_promotion(version, evidence, feature_sets=computed, policy=GatePolicy(min_ic=app.settings.min_ic))
+    return judge_promotion(version, evidence, feature_sets=computed, policy=policy)
 
 
 def promote(app: App, model_name: str, version: int, *, session: date, actor: str, reason: str) -> Deployment:
@@ -102,7 +103,7 @@ def rollback(
     history = ledger(app, model_name)
     current = champion_by_ledger(history)
     if current is None:
-        raise ModelNotFoundError(f"{model_name} has no champion to roll back; see: hrp models list")
+        raise ModelNotFoundError(f"{model_name} has no champion to roll back; see: hrp models list {model_name}")
     target = previous_good(history) if to_version is None else to_version
     if target is None:
         freeze(app, model_name, session=session, actor=actor, reason=f"{reason}; no previous good version")
@@ -181,7 +182,8 @@ def resolve_champion(app: App, model_name: str, session: date) -> Champion:
     aliased = app.registry().alias(model_name, CHAMPION)
     if recorded is None and aliased is None:
         raise ModelNotFoundError(
-            f"{model_name} has no champion; choose one: hrp models list, then hrp models promote {model_name} VERSION"
+            f"{model_name} has no champion; choose one: hrp models list {model_name}, "
+            f"then hrp models promote {model_name} VERSION"
         )
     notice = ""
     if aliased is not None and aliased != _version_of(recorded):
@@ -236,7 +238,7 @@ def _hold(app: App, model_name: str, action: DeploymentAction, session: date, ac
     history = ledger(app, model_name)
     current = champion_by_ledger(history)
     if current is None:
-        raise ModelNotFoundError(f"{model_name} has no champion; see: hrp models list")
+        raise ModelNotFoundError(f"{model_name} has no champion; see: hrp models list {model_name}")
     if is_frozen(history) == (action is DeploymentAction.FREEZE):
         return
     version = app.registry().version(model_name, _required(current))

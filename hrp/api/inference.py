@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import date
 
 import pandas as pd
@@ -15,7 +16,7 @@ from hrp.domain.deployment import ModelVersion, Strategy
 from hrp.domain.drift import DriftReport
 from hrp.domain.quality import quarantined
 from hrp.domain.sessions import previous_session
-from hrp.errors import ModelNotFoundError, RequirementNotMetError
+from hrp.errors import DataError, ModelNotFoundError, RequirementNotMetError
 from hrp.ml.features import Panel, compute, feature_set_named
 from hrp.ml.inference import predict, predict_history, require_coverage
 from hrp.monitoring.concept import concept_checks
@@ -89,7 +90,7 @@ def predict_model(
     registry = app.registry()
     number = registry.alias(model_name, CHAMPION) if version is None else version
     if number is None:
-        raise ModelNotFoundError(f"{model_name} has no champion; see: hrp models list")
+        raise ModelNotFoundError(f"{model_name} has no champion; see: hrp models list {model_name}")
     stored = _stored_features(app, session)
     return predict(registry.load(registry.version(model_name, number)), stored[stored.index.isin(symbols)], session)
 
@@ -132,7 +133,16 @@ def check_drift(app: App, strategy: Strategy, session: date, run_id: str) -> Dri
     report = DriftReport(session, name, strategy.model_name, number, tuple(checks))
     with app.store().write() as con:
         store_models.save_drift(con, report, run_id, app.clock.now())
+    if not report.allows_new_risk:
+        _write_page(app, report, current, loaded.reference)
     return report
+
+
+def _write_page(app: App, report: DriftReport, current: pd.DataFrame, reference: pd.DataFrame) -> None:
+    """A page to look at for a verdict that is not OK; without one column to compare the checks have said it all."""
+    name = f"drift-{report.session}-{report.model_name}-v{report.model_version}.html"
+    with suppress(DataError):
+        app.detector().write_report(current, reference, app.settings.home / "reports" / name)
 
 
 def _stored_features(app: App, session: date) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -17,10 +17,12 @@ from hrp.data import models as store_models
 from hrp.domain.deployment import Strategy, is_frozen
 from hrp.domain.orders import OrderSide
 from hrp.domain.plan import Plan
-from hrp.domain.positions import BrokerState, WorkingOrder
+from hrp.domain.positions import Break, BrokerState, Instrument, WorkingOrder
 from hrp.domain.quality import HISTORY_SESSIONS, Finding, check_session, quarantined
 from hrp.domain.rebalance import PlanInputs, build_plan
+from hrp.domain.reconcile import FOREIGN_FILL, POSITION
 from hrp.domain.sessions import FIRST_SESSION, next_session, previous_session
+from hrp.errors import BrokerError
 from hrp.wiring import App
 
 __all__ = ["Night", "check_quality", "compute_features", "fetch_bars", "load_nights", "make_plan", "store_bars"]
@@ -97,7 +99,6 @@ def make_plan(app: App, session: date, nights: Sequence[Night], state: BrokerSta
         findings = market.load_findings(con, session)
         breaks = trading.load_breaks(con, account)
         orders = trading.load_orders(con, account=account)
-    frozen = {b.subject: f"BREAK: kind={b.kind}, ledger={b.ledger}, broker={b.broker}" for b in breaks}
     inputs = PlanInputs(
         session=session,
         for_session=next_session(session),
@@ -111,14 +112,51 @@ def make_plan(app: App, session: date, nights: Sequence[Night], state: BrokerSta
         held=held,
         working=working,
         buying=buying,
-        frozen=frozen | quarantined(findings),
-        no_buys=no_buys(nights),
+        frozen=_frozen_by(breaks, state) | quarantined(findings),
+        no_buys=no_buys(nights) | _held_back_by(breaks),
         model_versions={night.strategy.hypothesis_id: night.model_version for night in nights},
         sent_refs=frozenset(order.order_ref for order in orders),
         sent_today=sum(order.session == session for order in orders),
         collar_pct=app.settings.collar_pct,
     )
     return build_plan(inputs, app.settings.limits())
+
+
+def _frozen_by(breaks: Sequence[Break], state: BrokerState) -> dict[str, str]:
+    """Names whose holding is in doubt: they stay as they are until the break is gone."""
+    executed = {fill.exec_id: fill.symbol for fill in state.fills}
+    return {executed.get(b.subject, b.subject): _broken(b) for b in breaks if b.kind in (POSITION, FOREIGN_FILL)}
+
+
+def _held_back_by(breaks: Sequence[Break]) -> dict[str, str]:
+    """A break that is not about one name forbids every purchase."""
+    others = [found for found in breaks if found.kind not in (POSITION, FOREIGN_FILL)]
+    return {"*": _broken(others[0])} if others else {}
+
+
+def _broken(found: Break) -> str:
+    return f"BREAK: kind={found.kind}, ledger={found.ledger}, broker={found.broker}"
+
+
+def require_known_instruments(app: App, found: Mapping[str, Instrument]) -> None:
+    """Keep the broker's instruments; a symbol that now names another one is not traded.
+
+    Raises:
+        BrokerError: the broker's id of a symbol is not the one that was stored.
+    """
+    with app.store().write() as con:
+        known = market.load_instruments(con)
+        changed = [
+            f"{symbol}: {known[symbol].con_id} is now {news.con_id}"
+            for symbol, news in found.items()
+            if news.con_id != known.get(symbol, news).con_id
+        ]
+        if changed:
+            raise BrokerError(
+                f"instrument ids have changed ({'; '.join(changed)}): a ticker was renamed or reused; nothing was "
+                "sent, find out which company is held before trading it"
+            )
+        market.save_instruments(con, found.values(), app.clock.now())
 
 
 def _shares(working: Sequence[WorkingOrder], side: OrderSide | None = None) -> dict[str, Decimal]:

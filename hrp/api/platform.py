@@ -21,7 +21,7 @@ from hrp.domain.drift import DriftReport
 from hrp.domain.lineage import Event
 from hrp.domain.orders import Order, OrderStatus
 from hrp.domain.plan import Plan
-from hrp.domain.positions import Break, BrokerState, Fill
+from hrp.domain.positions import Break, BrokerState, Fill, Instrument
 from hrp.domain.quality import Finding
 from hrp.domain.sessions import last_closed
 from hrp.wiring import App
@@ -165,9 +165,19 @@ class PlatformAPI:
         with self.app.store().read() as con:
             return trading.load_orders(con, session=session, account=account, statuses=statuses)
 
+    def require_known_instruments(self, found: Mapping[str, Instrument]) -> None:
+        """Keep the broker's instruments; refuse a symbol that now names another one."""
+        nights.require_known_instruments(self.app, found)
+
     def order_ledger(self) -> trading.StoreLedger:
         """Where the life of an order is written down."""
         return trading.StoreLedger(self.app.store(), self.app.clock.now)
+
+    def resolve_order(self, order_ref: str, reason: str) -> Order:
+        """End an order whose fate is unknown, on a person's word; the word goes into the lineage."""
+        order = books.resolve_order(self.app, order_ref, reason)
+        self.log_event("order_resolved", "operator", subject=order_ref, details={"was": order.status, "reason": reason})
+        return order
 
     def store_fills(self, fills: Sequence[Fill]) -> int:
         """Keep executions; how many were new."""

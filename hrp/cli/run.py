@@ -12,6 +12,7 @@ from hrp.agents.options import AsJson, AutoRollback, DryRun, EnvFile, Session, T
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command("run")(run)
+    app.command()(resolve)
 
 
 def run(
@@ -31,3 +32,25 @@ def run(
 
     options = Options(dry_run, trading_dry_run, auto_rollback)
     raise typer.Exit(run_command(job, session, options, as_json=as_json, env_file=env_file))
+
+
+def resolve(
+    order_ref: Annotated[str, typer.Argument(help="Reference of the order, as hrp orders shows it.")],
+    reason: Annotated[str, typer.Option("--reason", help="What you saw in TWS; it goes into the ledger.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and change nothing.")] = False,
+    env_file: EnvFile = None,
+) -> None:
+    """End an order whose fate is unknown. Look in TWS first: this says that the broker does not have it."""
+    from contextlib import nullcontext
+
+    from hrp.agents.runner import claimed
+    from hrp.api.platform import PlatformAPI
+    from hrp.wiring import build
+
+    app = build(env_file)
+    with app.rehearsal() if dry_run else nullcontext(app) as workspace, claimed(workspace, f"resolve {order_ref}"):
+        order = PlatformAPI(workspace).resolve_order(order_ref, reason)
+    would = "would be" if dry_run else "is now"
+    print(
+        f"{order.side} {order.quantity} {order.symbol} of session {order.session} was {order.status}, {would} cancelled"
+    )

@@ -11,7 +11,9 @@ import pandas as pd
 from hrp.data.rows import Connection
 from hrp.errors import DataError
 
-MEND_SYMBOLS = "read the column as text (in pandas: dtype={'symbol': str}, keep_default_na=False)"
+MEND_SYMBOLS = (
+    "read the column as text (in pandas: dtype={'symbol': str}, keep_default_na=False), then run the command again"
+)
 
 
 def require_columns(frame: pd.DataFrame, columns: Sequence[str], what: str) -> None:
@@ -49,7 +51,11 @@ def require_no_infinity(frame: pd.DataFrame, columns: Sequence[str], what: str) 
     infinite = np.isinf(frame[list(columns)].to_numpy(dtype=float, na_value=np.nan))
     if infinite.any():
         row, column = (int(place[0]) for place in np.nonzero(infinite))
-        raise DataError(f"{what}, row {row}: {columns[column]} is infinite; leave it empty if it is not known")
+        key = ", ".join(str(frame[name].iloc[row])[:10] for name in ("symbol", "session") if name in frame)
+        raise DataError(
+            f"{what}, row {row}: {columns[column]} is infinite ({key}); leave it empty in the source if it is not "
+            "known, then run the command again"
+        )
 
 
 @contextmanager

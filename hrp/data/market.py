@@ -91,7 +91,7 @@ def _require_unique_bars(con: Connection) -> None:
         symbol, session = twice[0]
         raise DataError(
             f"bars have {len(twice)} duplicate keys, first: symbol={symbol}, session={session}; "
-            f"remove them from the source, none was saved"
+            f"none was saved; remove them from the source, then run: hrp run prices"
         )
 
 

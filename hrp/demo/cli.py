@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hrp.demo import play
 from hrp.demo.page import write_page
-from hrp.demo.stage import Stage, build_stage, clear, open_gateway, stop_clock
+from hrp.demo.stage import Stage, build_stage, clear, close_gateway, open_gateway
 from hrp.demo.words import closing_line, next_steps, summary
 from hrp.errors import HRPError
 
@@ -60,7 +60,7 @@ def _perform(console: Console, home: Path, nights: int) -> None:
         console.print("one night again, and the next one as a dry run")
         play.again_act(stage, bill)
     outcome = play.reckoning(stage)
-    stop_clock(stage)
+    close_gateway(stage)
     page = write_page(stage, bill, outcome)
     summary(console, stage, bill, outcome)
     text = f"{next_steps(stage, page)}\n\n{closing_line(stage, bill, outcome)}\n"

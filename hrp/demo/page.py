@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 from html import escape
 from pathlib import Path
 
@@ -15,11 +17,14 @@ from hrp.demo.words import denials, figures, seconds_by_job
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2rem auto; padding: 0 1rem; color: #1f2933; }
-h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; } .lead { color: #52606d; }
-table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .3rem .6rem; }
-th { border-bottom: 2px solid #cbd2d9; } td { border-bottom: 1px solid #e4e7eb; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+h1 { margin-bottom: 0; } h2 { margin: 2.5rem 0 .6rem; font-size: 1.2rem; } .lead { color: #52606d; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+td, th { text-align: left; padding: .3rem 1.6rem .3rem 0; vertical-align: top; }
+th { border-bottom: 2px solid #cbd2d9; font-weight: 600; } td { border-bottom: 1px solid #e4e7eb; }
+.number { text-align: right; } summary { cursor: pointer; color: #1f6feb; margin-bottom: .6rem; }
 """
+PAPER, BACKTEST, INDEX = "#93c5fd", "#b45309", "#94a3b8"  # the backtest is drawn thin on top of the account
+_NUMBER = re.compile(r"[+-]?[\d,]+(\.\d+)?(e[+-]?\d+)?%?|not known")
 
 
 def write_page(stage: Stage, bill: Playbill, outcome: Outcome) -> Path:
@@ -30,7 +35,7 @@ def write_page(stage: Stage, bill: Playbill, outcome: Outcome) -> Path:
         ("What it showed", _table(("figure", "value"), figures(stage, bill, outcome))),
         ("Holdings at the end", _holdings(outcome)),
         ("Fills", _fills(outcome)),
-        ("Denials", _table(("session", "order", "reason"), denials(outcome)) if denials(outcome) else "<p>none</p>"),
+        ("Denials", _table(("session", "order", "reason"), denials(outcome))),
         ("The backtest before promotion", _long_backtest(bill)),
         ("Time by job", _table(("job", "runs", "seconds a run"), seconds_by_job(bill))),
     ]
@@ -52,57 +57,73 @@ def _equity_chart(outcome: Outcome) -> str:
     days = [row.session for row in outcome.equity]
     paper = [float(row.net_liquidation_usd) for row in outcome.equity]
     index = outcome.index[str(days[0]) : str(days[-1])]
-    figure = go.Figure()
-    figure.add_scatter(x=days, y=paper, name="paper account", line={"width": 4})
     backtest = outcome.nights_backtest.equity
-    figure.add_scatter(x=backtest.index, y=backtest, name="backtest of the same nights", line={"dash": "dot"})
-    figure.add_scatter(x=index.index, y=index / index.iloc[0] * paper[0], name="S&P 500, scaled")
-    return _chart(figure, "USD", first=True)
+    figure = go.Figure()
+    figure.add_scatter(x=index.index, y=index / index.iloc[0] * paper[0], name="S&P 500, scaled", line_color=INDEX)
+    figure.add_scatter(x=days, y=paper, name="paper account", line={"color": PAPER, "width": 8})
+    line = {"color": BACKTEST, "width": 2}
+    figure.add_scatter(x=backtest.index, y=backtest, name="backtest of the same nights", line=line)
+    return _chart(figure, "USD", ",.0f", first=True)
 
 
 def _drawdown_chart(outcome: Outcome) -> str:
     equity = pd.Series({row.session: float(row.net_liquidation_usd) for row in outcome.equity})
+    below = equity / equity.cummax() - 1
     figure = go.Figure()
-    figure.add_scatter(x=list(equity.index), y=equity / equity.cummax() - 1, fill="tozeroy", name="drawdown")
-    figure.update_yaxes(tickformat=".1%")
-    return _chart(figure, "below the peak")
+    figure.add_scatter(x=list(equity.index), y=below, fill="tozeroy", name="drawdown", line_color=PAPER)
+    return _chart(figure, "below the peak", ".1%", height=220)
 
 
 def _long_backtest(bill: Playbill) -> str:
     equity = bill.long_backtest.equity
     figure = go.Figure()
-    figure.add_scatter(x=equity.index, y=equity, name="out-of-sample backtest")
-    rows = [(name, f"{value:,.4g}") for name, value in bill.long_backtest.stats.items()]
-    return _chart(figure, "USD") + _table(("figure", "value"), rows)
+    figure.add_scatter(x=equity.index, y=equity, name="out-of-sample backtest", line_color=BACKTEST)
+    rows = [(name.replace("_", " "), f"{value:,.4g}") for name, value in bill.long_backtest.stats.items()]
+    return _chart(figure, "USD", ",.0f") + _table(("figure", "value"), rows)
 
 
 def _holdings(outcome: Outcome) -> str:
     rows = [
-        (p.symbol, f"{p.quantity:,.0f}", f"{p.entry_price:,.2f}", f"{p.market_value or 0:,.2f}")
+        (p.symbol, f"{p.quantity:,.0f}", _usd(p.entry_price), _usd(p.current_price), _usd(p.market_value))
         for p in outcome.positions
     ]
-    return _table(("symbol", "shares", "average cost USD", "value USD"), rows) if rows else "<p>none</p>"
+    return _table(("symbol", "shares", "average cost USD", "price USD", "value USD"), rows)
 
 
 def _fills(outcome: Outcome) -> str:
+    columns = ("day", "symbol", "side", "shares", "price USD", "value USD", "commission USD")
     rows = [
-        (f"{f.executed_at:%Y-%m-%d}", f.symbol, f.side, f"{f.quantity:,.0f}", f"{f.price:,.2f}", f"{f.commission}")
+        (f"{f.executed_at:%Y-%m-%d}", f.symbol, f.side, f"{f.quantity:,.0f}", _usd(f.price),
+         _usd(f.quantity * f.price), _usd(f.commission))
         for f in outcome.fills
-    ]
-    return _table(("day", "symbol", "side", "shares", "price USD", "commission USD"), rows)
+    ]  # fmt: skip
+    return f"<details><summary>all {len(rows)} fills</summary>{_table(columns, rows)}</details>"
 
 
-def _chart(figure: go.Figure, unit: str, *, first: bool = False) -> str:
+def _usd(amount: Decimal | None) -> str:
+    return "not known" if amount is None else f"{amount:,.2f}"
+
+
+def _chart(figure: go.Figure, unit: str, ticks: str, *, height: int = 340, first: bool = False) -> str:
     """The chart as HTML; the first one carries the library for all."""
     figure.update_layout(
-        height=360, margin={"l": 60, "r": 20, "t": 20, "b": 40}, yaxis_title=unit, template="plotly_white",
-        legend={"orientation": "h", "y": 1.1},
+        height=height, margin={"l": 80, "r": 10, "t": 10, "b": 40}, template="plotly_white", hovermode="x unified",
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        yaxis={"title": unit, "tickformat": ticks}, xaxis={"rangebreaks": [{"bounds": ["sat", "mon"]}]},
     )  # fmt: skip
-    html: str = figure.to_html(full_html=False, include_plotlyjs=first)
+    html: str = figure.to_html(full_html=False, include_plotlyjs=first, config={"displayModeBar": False})
     return html
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    lines = ["".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows]
-    return f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table, or the word none; a column of nothing but numbers stands to the right."""
+    if not rows:
+        return "<p>none</p>"
+    styles = [" class='number'" if all(map(_NUMBER.fullmatch, cells)) else "" for cells in zip(*rows, strict=True)]
+    head = _row("th", columns, styles)
+    return f"<table>{head}{''.join(_row('td', row, styles) for row in rows)}</table>"
+
+
+def _row(tag: str, cells: Sequence[str], styles: Sequence[str]) -> str:
+    row = "".join(f"<{tag}{style}>{escape(cell)}</{tag}>" for cell, style in zip(cells, styles, strict=True))
+    return f"<tr>{row}</tr>"

@@ -98,9 +98,10 @@ def write_settings(home: Path, changes: Mapping[str, object]) -> None:
     (home / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def stop_clock(stage: Stage) -> None:
-    """Leave the workspace's clock where the gateway's stands, so that commands work there afterwards."""
+def close_gateway(stage: Stage) -> None:
+    """End the gateway and leave the workspace's clock where the gateway's stands: both go on from there."""
     app = stage.app
+    client.stop(app.settings.gateway_dir)
     write_settings(app.settings.home, {"IBKR_PORT": app.settings.ibkr_port, "HRP_CLOCK": app.clock.now().isoformat()})
 
 

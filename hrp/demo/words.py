@@ -80,11 +80,12 @@ def next_steps(stage: Stage, page: Path) -> str:
     return "\n".join(
         [
             f"report     {page}",
-            "next, from the folder of the project:",
-            f"  status     .venv/bin/hrp status --env-file {env}",
-            f"  dashboard  .venv/bin/hrp dashboard --env-file {env}",
-            f"  notebook   HRP_ENV_FILE={env} .venv/bin/jupyter lab notebooks/trading.ipynb",
-            f"  gateway    .venv/bin/hrp gateway stop --env-file {env}",
+            f"next, from the folder of the project (first: export HRP_ENV_FILE={env}):",
+            "  status       .venv/bin/hrp status",
+            "  gateway      .venv/bin/hrp gateway start",
+            "  next night   .venv/bin/hrp run nightly --no-trading-dry-run",
+            "  dashboard    .venv/bin/hrp dashboard",
+            "  notebook     notebooks/trading.ipynb, in the editor of your choice, with the kernel of .venv",
             "  a real paper account: docs/ibkr-setup.md, then set IBKR_HOST, IBKR_PORT, IBKR_CLIENT_ID, IBKR_ACCOUNT",
         ]
     )
