@@ -6,7 +6,9 @@ owns everything around it, so that a job reads as what it does and nothing else.
 
 from __future__ import annotations
 
+import logging
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -29,6 +31,8 @@ from hrp.errors import (
     StoreUnwritableError,
 )
 from hrp.ports import Alert
+
+log = logging.getLogger("hrp.jobs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class JobRun:
         }
 
 
-class Job:
+class Job(ABC):
     """Base of the jobs. A second run for the same session leads to the same rows and sends nothing twice."""
 
     name: ClassVar[str]
@@ -80,9 +84,9 @@ class Job:
         self.session = session
         self.run_id = ""
 
+    @abstractmethod
     def execute(self) -> JobResult:
         """Do the work; raise an HRPError if it cannot be done."""
-        raise NotImplementedError
 
 
 @contextmanager
@@ -135,6 +139,16 @@ def run(job: Job) -> JobRun:
         seconds = clock.elapsed() - started
         api.finish_run(
             job.run_id, job.name, job.session, result.status, seconds, result.rows, result.facts, result.alert
+        )
+        log.info(
+            "event=job_finished job=%s session=%s run=%s status=%s seconds=%.2f rows=%d dry_run=%s",
+            job.name,
+            job.session,
+            job.run_id,
+            result.status,
+            seconds,
+            result.rows,
+            api.app.dry,
         )
         if result.alert:
             _tell(api, job, result)

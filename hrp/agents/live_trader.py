@@ -75,7 +75,8 @@ class LiveTradingAgent(Job):
         facts = self._facts(account, sent=len(sent))
         if troubles:
             return JobResult("partial_failure", facts, len(sent), EXIT_NOT_READY, "; ".join(troubles))
-        return JobResult("success", facts, len(sent))
+        denials = [f"{order.side} {order.quantity} {order.symbol}: {order.denial}" for order in orders if order.denial]
+        return JobResult("success", facts, len(sent), alert=f"denied: {'; '.join(denials)}" if denials else "")
 
     def _facts(self, account: str, sent: int = 0) -> dict[str, object]:
         orders = self.api.get_orders(session=self.session, account=account)

@@ -15,4 +15,4 @@ class ReportJob(Job):
         path = self.api.app.settings.home / "reports" / f"{self.session}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        return JobResult("success", {"report": str(path)})
+        return JobResult("success", {} if self.api.app.dry else {"report": str(path)})

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from hrp.agents.jobs import JobRun
 from hrp.agents.options import AsJson, AutoRollback, DryRun, EnvFile, Session, TradingDryRun
@@ -32,7 +33,7 @@ def run_command(
     console = Console(stderr=as_json, highlight=False)
     try:
         app = build(env_file)
-        logging.basicConfig(level=app.settings.log_level, format="%(asctime)s level=%(levelname)s %(message)s")
+        _log_to(app.settings.home / "logs" / "hrp.log", app.settings.log_level)
         runs = execute(app, job, session, options, lambda name: console.print(f"[dim]{name} ...[/dim]"))
     except HRPError as error:
         complain(error, as_json=as_json)
@@ -44,6 +45,16 @@ def run_command(
     return exit_code(runs)
 
 
+def _log_to(path: Path, level: str) -> None:
+    """One line per event into the workspace's log, from the libraries too; times are UTC."""
+    if path.parent.is_dir():
+        formatter = logging.Formatter("%(asctime)sZ level=%(levelname)s logger=%(name)s %(message)s")
+        formatter.converter = time.gmtime
+        handler = logging.FileHandler(path, encoding="utf-8")
+        handler.setFormatter(formatter)
+        logging.basicConfig(level=level, handlers=[handler])
+
+
 def complain(error: HRPError, *, as_json: bool) -> None:
     """One line about what was wrong, on standard error; or a JSON document on standard output."""
     if as_json:
@@ -53,7 +64,7 @@ def complain(error: HRPError, *, as_json: bool) -> None:
 
 def show(console: Console, runs: Sequence[JobRun]) -> None:
     """A line per job, and for the trader its orders and denials."""
-    summary = Table("job", "session", "status", "seconds", "what", box=None, pad_edge=False)
+    summary = Table("job", "session", "status", "seconds", Column("what", overflow="fold"), box=None, pad_edge=False)
     details: list[Table] = []
     for run in runs:
         facts = run.result.facts
@@ -62,6 +73,8 @@ def show(console: Console, runs: Sequence[JobRun]) -> None:
         details += _tables(facts)
     for table in [summary, *details]:
         console.print(table)
+    if any(run.result.status == "dry_run" for run in runs):
+        console.print("\ndry run: nothing was sent; to send these orders, add --no-trading-dry-run")
     for run in runs:
         if run.result.alert:
             console.print(f"{run.job}: {run.result.alert}", markup=False, soft_wrap=True)
@@ -82,6 +95,7 @@ def _short(value: object) -> str:
 
 
 _COLUMNS = {
+    "clips": ("symbol", "limit", "shares before", "shares after", "detail"),
     "orders": ("symbol", "side", "shares", "type", "limit USD", "status", "order_ref"),
     "denied": ("symbol", "side", "shares", "type", "limit USD", "status", "order_ref", "reason"),
     "findings": ("check", "symbol", "effect", "detail"),
@@ -94,7 +108,9 @@ def _tables(facts: Mapping[str, object]) -> Iterable[Table]:
     for name, columns in _COLUMNS.items():
         rows = facts.get(name)
         if isinstance(rows, list) and rows:
-            table = Table(*columns, title=name, title_justify="left", box=None, pad_edge=False)
+            table = Table(title=f"\n{name}", title_justify="left", box=None, pad_edge=False)
+            for column in columns:
+                table.add_column(column, overflow="fold")
             for row in rows:
                 cells = row if isinstance(row, list) else [row]
                 table.add_row(*("" if cell is None else str(cell) for cell in cells))

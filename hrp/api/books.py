@@ -127,7 +127,7 @@ def plan_facts(app: App, session: date, account: str) -> dict[str, object] | Non
         "for_session": record["for_session"],
         "equity_usd": record["equity"],
         "lines": len(record["lines"]),
-        "clips": sum(len(line["clips"]) for line in record["lines"]),
+        "clips": [[line["symbol"], *clip] for line in record["lines"] for clip in line["clips"]],
     }
 
 

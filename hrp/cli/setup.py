@@ -69,7 +69,14 @@ def dashboard(
     page = Path(__file__).parents[1] / "dashboard" / "app.py"
     command = [sys.executable, "-m", "streamlit", "run", str(page), "--server.port", str(port)]
     command += ["--server.address", "127.0.0.1", "--server.headless", "true"]
-    command += ["--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none"]
+    command += [
+        "--client.toolbarMode",
+        "minimal",
+        "--browser.gatherUsageStats",
+        "false",
+        "--server.fileWatcherType",
+        "none",
+    ]
     extra = {ENV_FILE_VARIABLE: str(built.env_file)} if built.env_file else {}
     print(f"dashboard of {built.settings.home} on http://127.0.0.1:{port}")
     raise typer.Exit(subprocess.run(command, env=child_environment(extra), check=False).returncode)

@@ -53,7 +53,9 @@ def read_outcome(job: str, exit_code: int, stdout: str, stderr: str) -> Outcome:
 
 def _told(record: Mapping[str, object]) -> str:
     facts = {key: value for key, value in record.items() if key not in _SAID_ANYWAY}
-    parts = [f"{key.replace('_', ' ')} {_short(value)}" for key, value in facts.items() if value not in ([], {}, None)]
+    parts = [
+        f"{key.replace('_', ' ')} {_short(value)}" for key, value in facts.items() if value not in ([], {}, "", None)
+    ]
     return f"{record['job']} for {record['session']}: {record['status']} ({', '.join(parts)})"
 
 

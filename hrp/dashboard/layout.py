@@ -37,7 +37,7 @@ def show(frame: pd.DataFrame, empty: str) -> None:
         st.caption(empty)
         return
     columns = {name: column for name, column in _columns().items() if name in frame.columns}
-    st.dataframe(frame, hide_index=True, width="stretch", column_config=columns)
+    st.dataframe(frame, hide_index=True, width="stretch", column_config=columns, placeholder="–")
 
 
 def _columns() -> dict[str, Any]:

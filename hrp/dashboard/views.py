@@ -27,8 +27,8 @@ CHECKS = ("hypothesis_id", "model_version", *ALARMS[1:])
 LEDGER = ("decided_at", "model_name", "action", "state", "from_version", "to_version", "actor", "reason")
 STRATEGIES = ("hypothesis_id", "title", "status", "model_name", "champion", "allocation", "deployed_at")
 
-PAPER, BACKTEST, INDEX = "#1f6feb", "#d97706", "#94a3b8"
-_MARKED_UP_TO = 40  # points; more of them look better as a line alone
+PAPER, BACKTEST, INDEX = "#93c5fd", "#b45309", "#94a3b8"  # the backtest is drawn thin on top of the account
+_MARKED_UP_TO = 10  # points; a longer line looks better without markers
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
@@ -98,10 +98,10 @@ def equity_figure(equity: Sequence[Equity], tracking: pd.DataFrame) -> go.Figure
     if not known.empty:
         scaled = known["index_level"] / known["index_level"].iloc[0] * known["paper_equity_usd"].iloc[0]
         figure.add_scatter(x=known["session"], y=scaled, name="index, scaled", mode=mode, line={"color": INDEX})
-    figure.add_scatter(x=paper.index, y=paper, name="paper account", mode=mode, line={"color": PAPER, "width": 4})
+    figure.add_scatter(x=paper.index, y=paper, name="paper account", mode=mode, line={"color": PAPER, "width": 8})
     known = tracking.dropna(subset=["backtest_equity_usd"])
     if not known.empty:
-        line = {"color": BACKTEST, "width": 2, "dash": "dot"}
+        line = {"color": BACKTEST, "width": 2}
         figure.add_scatter(x=known["session"], y=known["backtest_equity_usd"], name="backtest", mode=mode, line=line)
     return _laid_out(figure)
 
@@ -113,14 +113,14 @@ def _laid_out(figure: go.Figure) -> go.Figure:
         hovermode="x unified",
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         yaxis={"title": "USD", "tickformat": ",.0f"},
-        xaxis={"tickformat": "%d %b<br>%Y"},
+        xaxis={"tickformat": "%d %b<br>%Y", "rangebreaks": [{"bounds": ["sat", "mon"]}]},
     )
     return figure
 
 
 def unformatted(text: str) -> str:
     """`text` with a backslash before everything that Markdown would take for layout."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!$~|:])", r"\\\1", text)
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!$~|:&])", r"\\\1", text)
 
 
 def _ratio(part: Decimal | None, whole: Decimal) -> float | None:

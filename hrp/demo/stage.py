@@ -28,6 +28,7 @@ SETTINGS = {
     "HRP_TOP_PCT": "0.25",
     "HRP_MAX_POSITIONS": "5",
     "HRP_MAX_POSITION_PCT": "0.2",
+    "HRP_MAX_ORDER_VALUE_USD": "500000",  # a fifth of the account, with room for it to grow
     "IBKR_ACCOUNT": ACCOUNT,
 }
 

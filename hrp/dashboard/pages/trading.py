@@ -60,13 +60,14 @@ def _chosen_book(app: App, facts: TradingFacts) -> AccountBook | None:
     book = facts.books[account]
     now = book.equity[-1]
     st.caption(f"Account {account}, as the broker stated it at {now.synced_at:%Y-%m-%d %H:%M}Z, session {now.session}")
-    value, pnl, positions, cash = st.columns(4)
-    value.metric(
-        "Portfolio value, USD", views.money(now.net_liquidation_usd), views.change_since(book.equity), border=True
-    )
-    pnl.metric("Unrealized P&L, USD", views.money(views.unrealized(now, book.positions)), border=True)
-    positions.metric("Open positions", len(book.positions), border=True)
-    cash.metric("Cash, USD", views.money(now.cash_usd), border=True)
+    figures = {
+        "Portfolio value, USD": (views.money(now.net_liquidation_usd), views.change_since(book.equity)),
+        "Unrealized P&L, USD": (views.money(views.unrealized(now, book.positions)), None),
+        "Open positions": (str(len(book.positions)), None),
+        "Cash, USD": (views.money(now.cash_usd), None),
+    }
+    for place, (label, (value, change)) in zip(st.columns(len(figures)), figures.items(), strict=True):
+        place.metric(label, value, change, border=True, height="stretch")
     return book
 
 
