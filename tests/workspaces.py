@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from hrp.data import journal, market, models, trading
+from hrp.data import orders as store_orders
 from hrp.data.rows import Connection
 from hrp.domain.deployment import Deployment, DeploymentAction, DeploymentState, HypothesisStatus, Strategy
 from hrp.domain.drift import DriftCheck, DriftFamily, DriftReport, DriftVerdict
@@ -119,7 +120,7 @@ def _save_trading(con: Connection) -> None:
         for order in [*bought, denied]
     )
     plan = Plan(EVE, LAST, ACCOUNT, EQUITY[EVE], CASH[EVE], {MODEL: 1}, {}, lines)
-    trading.save_plan(con, plan, "trade", NOW)
+    store_orders.save_plan(con, plan, "trade", NOW)
     fills = [
         Fill(f"ex{number}.01", order.order_ref, number, ACCOUNT, number, order.symbol, OrderSide.BUY,
              D(order.quantity), D(price), FILLED_AT, D("1.00"))

@@ -26,6 +26,7 @@ from hrp.errors import (
     EXIT_NOT_READY,
     DataError,
     HRPError,
+    NotificationError,
     RequirementNotMetError,
     SessionAlreadyClaimedError,
     StoreUnwritableError,
@@ -156,9 +157,11 @@ def run(job: Job) -> JobRun:
 
 
 def record_refusal(api: PlatformAPI, job: str, error: HRPError) -> None:
-    """Leave an event for a run that was refused before it could start, if there is a store to write to."""
+    """Leave an event and an alert for a run that was refused before it could start, if they can be left anywhere."""
     with suppress(DataError):
         api.log_event("run_refused", "hrp", subject=job, details={"error": str(error), "kind": type(error).__name__})
+    with suppress(NotificationError):
+        api.app.notifier().notify(Alert("critical", f"hrp {job}: refused", str(error)))
 
 
 def _require(job: Job, unmet: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,8 @@ def run_command(
     console = Console(stderr=as_json, highlight=False)
     try:
         app = build(env_file)
-        _log_to(app.settings.home / "logs" / "hrp.log", app.settings.log_level)
+        if not options.dry_run:
+            _log_to(app.settings.home / "logs" / "hrp.log", app.settings.log_level)
         runs = execute(app, job, session, options, lambda name: console.print(f"[dim]{name} ...[/dim]"))
     except HRPError as error:
         complain(error, as_json=as_json)
@@ -46,11 +48,16 @@ def run_command(
 
 
 def _log_to(path: Path, level: str) -> None:
-    """One line per event into the workspace's log, from the libraries too; times are UTC."""
-    if path.parent.is_dir():
+    """One line per event into the workspace's log, from the libraries too; times are UTC.
+
+    Without a folder, or on a disk that refuses, there is no log: the run itself says what is wrong.
+    """
+    if logging.root.handlers or not path.parent.is_dir():
+        return
+    with suppress(OSError):
+        handler = logging.FileHandler(path, encoding="utf-8")
         formatter = logging.Formatter("%(asctime)sZ level=%(levelname)s logger=%(name)s %(message)s")
         formatter.converter = time.gmtime
-        handler = logging.FileHandler(path, encoding="utf-8")
         handler.setFormatter(formatter)
         logging.basicConfig(level=level, handlers=[handler])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -61,15 +61,16 @@ def execute(
         HRPError: what was wrong; nothing was sent that the ledger does not know of.
     """
     app = _configured(app, options)
-    try:
-        names = _jobs_of(name)
-        day = resolve_session(app, name, parse_day(session) if isinstance(session, str) else session)
-        with _workspace(app, name, options) as workspace:
-            return _run_all(PlatformAPI(workspace), names, day, options, on_start)
-    except HRPError as error:
-        if not options.dry_run:
-            record_refusal(PlatformAPI(app), name, error)
-        raise
+    with ExitStack() as held:
+        try:
+            names = _jobs_of(name)
+            day = resolve_session(app, name, parse_day(session) if isinstance(session, str) else session)
+            workspace = held.enter_context(_workspace(app, name, options))
+        except HRPError as error:
+            if not options.dry_run:
+                record_refusal(PlatformAPI(app), name, error)
+            raise
+        return _run_all(PlatformAPI(workspace), names, day, options, on_start)
 
 
 def _jobs_of(name: str) -> list[str]:

@@ -5,7 +5,8 @@ is shipped disabled, and its command plans without sending until the files are g
 
 `com.hrp.nightly` runs the whole night in the order of its dependencies and is always dry where it trades. It stands
 between the single jobs as their second chance: what a late vendor made fail at 17:30 is made good at 18:00, and the
-plan it prints is the rehearsal of 18:30. A job that has already been done for the session is not done twice.
+plan it prints is the rehearsal of 18:30. A job that is run again for the session
+converges to the same rows.
 
 The drift monitor runs before the trader. The documented 19:00 would judge the session after its orders were sent.
 """

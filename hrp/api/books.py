@@ -9,10 +9,12 @@ from decimal import Decimal
 import pandas as pd
 
 from hrp.data import journal, looks, market, trading
+from hrp.data import orders as store_orders
 from hrp.data.rows import Connection
 from hrp.domain.book import Book
+from hrp.domain.lineage import Event
 from hrp.domain.orders import UNRESOLVED, Order, OrderStatus
-from hrp.domain.pnl import Profit, profit
+from hrp.domain.pnl import profit
 from hrp.domain.positions import Break, BrokerState, Fill, Position
 from hrp.domain.reconcile import find_breaks
 from hrp.errors import UsageError
@@ -22,20 +24,43 @@ from hrp.wiring import App
 def store_snapshot(app: App, session: date, state: BrokerState) -> list[Break]:
     """Keep the broker's positions and money as those of `session`, and every difference from the ledger's own book.
 
-    The ledger's book is the account's first snapshot and all executions since; on the first day there is nothing
-    to compare with.
+    The ledger's book is the account's baseline and all executions since; the first sync founds the baseline.
     """
     account = state.account.account
     with app.store().write() as con:
         _mark(con, state.positions, session)
-        opening = _opening(con, account, session)
-        fills = [] if opening is None else _fills_since(con, opening)
-        breaks = [] if opening is None else _breaks(con, session, state, opening, fills)
-        result = _profit(con, state, opening, fills)
-        trading.save_positions(con, session, account, state.positions, state.at)
-        trading.save_equity(con, _equity(session, state, result))
+        baseline = trading.load_baseline(con, account)
+        if baseline is None:
+            baseline = _found_baseline(con, session, state, "position-sync", "first sync of the account")
+        fills = [fill for fill in trading.load_fills(con, account) if fill.executed_at > baseline.accepted_at]
+        breaks = _breaks(con, session, state, baseline, fills)
+        _save_state(con, session, state, baseline, fills)
         trading.save_breaks(con, session, account, breaks)
     return breaks
+
+
+def accept_broker(app: App, session: date, state: BrokerState, actor: str, reason: str) -> list[Break]:
+    """Take the broker's state for the truth from here on; the breaks that this explains, which no longer count.
+
+    Orders whose fate is unknown are not explained by it: those breaks stay until the orders are resolved.
+    """
+    with app.store().write() as con:
+        before = trading.load_breaks(con, state.account.account)
+        _found_baseline(con, session, state, actor, reason)
+        details = {"reason": reason, "breaks": [f"{b.kind} {b.subject}: {b.ledger} | {b.broker}" for b in before]}
+        event = Event("broker_accepted", app.clock.now(), actor, state.account.account, session, details=details)
+        journal.append_event(con, event)
+    left = {(found.kind, found.subject) for found in store_snapshot(app, session, state)}
+    return [found for found in before if (found.kind, found.subject) not in left]
+
+
+def _found_baseline(con: Connection, session: date, state: BrokerState, actor: str, reason: str) -> trading.Baseline:
+    account = state.account
+    baseline = trading.Baseline(
+        account.account, state.at, session, account.cash, tuple(state.positions), actor, reason
+    )  # fmt: skip
+    trading.save_baseline(con, baseline)
+    return baseline
 
 
 def _mark(con: Connection, positions: Sequence[Position], session: date) -> None:
@@ -46,46 +71,31 @@ def _mark(con: Connection, positions: Sequence[Position], session: date) -> None
             position.update_price(closes[position.symbol])
 
 
-def _opening(con: Connection, account: str, session: date) -> trading.Equity | None:
-    """The first snapshot's money, if it was taken before `session`."""
-    earlier = [row for row in trading.load_equity(con, account) if row.session < session]
-    return earlier[0] if earlier else None
-
-
-def _fills_since(con: Connection, opening: trading.Equity) -> list[Fill]:
-    return [fill for fill in trading.load_fills(con, opening.account) if fill.executed_at > opening.synced_at]
-
-
 def _breaks(
-    con: Connection, session: date, state: BrokerState, opening: trading.Equity, fills: Sequence[Fill]
+    con: Connection, session: date, state: BrokerState, baseline: trading.Baseline, fills: Sequence[Fill]
 ) -> list[Break]:
-    held = {p.symbol: p.quantity for p in trading.load_positions(con, opening.account, opening.session)}
-    book = Book(opening.cash_usd, held).after(fills)
+    book = Book(baseline.cash_usd, {p.symbol: p.quantity for p in baseline.positions}).after(fills)
     return find_breaks(
         session,
-        opening.account,
+        baseline.account,
         book.held,
         state.held(),
         book.cash,
         state.account.cash,
-        orders=trading.load_orders(con, account=opening.account),
+        orders=store_orders.load_orders(con, account=baseline.account),
         working=state.working,
-        fills=state.fills,
+        fills=[fill for fill in state.fills if fill.executed_at > baseline.accepted_at],
     )
 
 
-def _profit(con: Connection, state: BrokerState, opening: trading.Equity | None, fills: Sequence[Fill]) -> Profit:
-    held: Sequence[Position] = (
-        state.positions if opening is None else trading.load_positions(con, opening.account, opening.session)
-    )
+def _save_state(
+    con: Connection, session: date, state: BrokerState, baseline: trading.Baseline, fills: Sequence[Fill]
+) -> None:
     prices = {p.symbol: p.current_price for p in state.positions if p.current_price is not None}
-    return profit(fills, prices, held)
-
-
-def _equity(session: date, state: BrokerState, result: Profit) -> trading.Equity:
-    return trading.Equity(
+    result = profit(fills, prices, baseline.positions)
+    equity = trading.Equity(
         session=session,
-        account=state.account.account,
+        account=baseline.account,
         net_liquidation_usd=state.account.net_liquidation,
         cash_usd=state.account.cash,
         synced_at=state.at,
@@ -93,6 +103,8 @@ def _equity(session: date, state: BrokerState, result: Profit) -> trading.Equity
         unrealized_pnl_usd=result.unrealized,
         commissions_usd=result.commissions,
     )
+    trading.save_positions(con, session, baseline.account, state.positions, state.at)
+    trading.save_equity(con, equity)
 
 
 def resolve_order(app: App, order_ref: str, reason: str) -> Order:
@@ -104,12 +116,12 @@ def resolve_order(app: App, order_ref: str, reason: str) -> Order:
         UsageError: there is no such order, or its fate is known.
     """
     with app.store().read() as con:
-        found = [order for order in trading.load_orders(con) if order.order_ref == order_ref]
+        found = [order for order in store_orders.load_orders(con) if order.order_ref == order_ref]
     if not found:
         raise UsageError(f"there is no order {order_ref}; see: hrp orders")
     if found[0].status not in UNRESOLVED:
         raise UsageError(f"order {order_ref} is {found[0].status}; only one whose fate is unknown is resolved by hand")
-    trading.StoreLedger(app.store(), app.clock.now).record_status(
+    store_orders.StoreLedger(app.store(), app.clock.now).record_status(
         order_ref, OrderStatus.CANCELLED, f"not at the broker, by hand: {reason}"
     )
     return found[0]
@@ -118,8 +130,8 @@ def resolve_order(app: App, order_ref: str, reason: str) -> Order:
 def plan_facts(app: App, session: date, account: str) -> dict[str, object] | None:
     """Figures of the stored plan, or None: its hash, the session it is for, equity in USD, lines and clips."""
     with app.store().read() as con:
-        plan_hash = trading.load_plan_hash(con, session, account)
-        record = trading.load_plan_record(con, session, account)
+        plan_hash = store_orders.load_plan_hash(con, session, account)
+        record = store_orders.load_plan_record(con, session, account)
     if record is None:
         return None
     return {
@@ -162,7 +174,7 @@ def session_report(app: App, session: date) -> str:
     with app.store().read() as con:
         runs = journal.load_runs(con, session=session)
         money = looks.newest_equity(con)
-        orders = trading.load_orders(con, session=session)
+        orders = store_orders.load_orders(con, session=session)
         alarms = looks.drift(con, session, every=False)
         breaks = [b for row in money for b in trading.load_breaks(con, row["account"])]
     denied = [order for order in orders if order.status is OrderStatus.DENIED]

@@ -25,7 +25,7 @@ from hrp.domain.deployment import (
     previous_good,
 )
 from hrp.domain.promotion import GatePolicy, judge_promotion
-from hrp.errors import ModelNotFoundError, PromotionRefusedError
+from hrp.errors import ConfigError, ModelNotFoundError, PromotionRefusedError
 from hrp.ml.features import FEATURE_SETS
 from hrp.wiring import App
 
@@ -149,16 +149,51 @@ def create_hypothesis(app: App, title: str, model_name: str, allocation: Decimal
     return strategy
 
 
-def deploy_strategy(app: App, model_name: str, title: str) -> Strategy:
-    """The deployed strategy of a model: the one it has, set to deployed, or a new one called `title`."""
+def deploy_strategy(app: App, model_name: str, title: str, allocation: Decimal | None = None) -> Strategy:
+    """The deployed strategy of a model: the one it has, set to deployed, or a new one called `title`.
+
+    Args:
+        allocation: fraction of net liquidation; None keeps what it has, or takes what the others leave.
+
+    Raises:
+        ConfigError: nothing is left, or the deployed strategies would use more than everything.
+    """
     with app.store().read() as con:
-        known = [s for s in store_models.load_strategies(con) if s.model_name == model_name]
-    strategy = known[0] if known else create_hypothesis(app, title, model_name, Decimal(1))
-    deployed = replace(strategy, status=HypothesisStatus.DEPLOYED)
-    if deployed != strategy:
-        with app.store().write() as con:
-            store_models.save_strategy(con, deployed)
-    return deployed
+        every = store_models.load_strategies(con)
+    known = next((s for s in every if s.model_name == model_name), None)
+    others = [s for s in every if s.status is HypothesisStatus.DEPLOYED and s.model_name != model_name]
+    left = 1 - sum((s.allocation for s in others), Decimal(0))
+    share = allocation if allocation is not None else known.allocation if known else left
+    if not 0 < share <= left:
+        taken = ", ".join(f"{s.model_name} {s.allocation:.0%}" for s in others) or "nothing"
+        raise ConfigError(
+            f"an allocation of {share:.0%} for {model_name} does not fit: {taken} is allocated, {left:.0%} is left; "
+            "lower another: hrp models allocate MODEL FRACTION"
+        )
+    strategy = known or create_hypothesis(app, title, model_name, share)
+    return _save_strategy(app, replace(strategy, status=HypothesisStatus.DEPLOYED, allocation=share))
+
+
+def retire(app: App, model_name: str, *, session: date, actor: str, reason: str) -> Strategy:
+    """Stop trading a model: nothing is predicted or ordered for it; what is held stays as it is.
+
+    Raises:
+        ModelNotFoundError: no deployed strategy trades it.
+    """
+    found = next((s for s in deployed(app) if s.model_name == model_name), None)
+    current = champion_by_ledger(ledger(app, model_name))
+    if found is None or current is None:
+        raise ModelNotFoundError(f"no deployed strategy trades {model_name}; see: hrp status")
+    version = app.registry().version(model_name, _required(current))
+    entry = _entry(app, version, DeploymentAction.RETIRE, current.to_version, session, actor, reason)
+    _append(app, replace(entry, state=DeploymentState.DONE))
+    return _save_strategy(app, replace(found, status=HypothesisStatus.VALIDATED))
+
+
+def _save_strategy(app: App, strategy: Strategy) -> Strategy:
+    with app.store().write() as con:
+        store_models.save_strategy(con, strategy)
+    return strategy
 
 
 def freeze(app: App, model_name: str, *, session: date, actor: str, reason: str) -> None:

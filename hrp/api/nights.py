@@ -14,6 +14,7 @@ from hrp.api.deployments import ledger
 from hrp.data import features as store_features
 from hrp.data import market, trading
 from hrp.data import models as store_models
+from hrp.data import orders as store_orders
 from hrp.domain.deployment import Strategy, is_frozen
 from hrp.domain.orders import OrderSide
 from hrp.domain.plan import Plan
@@ -98,7 +99,7 @@ def make_plan(app: App, session: date, nights: Sequence[Night], state: BrokerSta
         closes = market.load_closes(con, sorted({*weights, *held, *working}), session)
         findings = market.load_findings(con, session)
         breaks = trading.load_breaks(con, account)
-        orders = trading.load_orders(con, account=account)
+        orders = store_orders.load_orders(con, account=account)
     inputs = PlanInputs(
         session=session,
         for_session=next_session(session),

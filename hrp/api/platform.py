@@ -15,7 +15,8 @@ from hrp.api import books, deployments, inference, nights, research
 from hrp.data import features as store_features
 from hrp.data import journal, market, trading
 from hrp.data import models as store_models
-from hrp.data.db import open_published
+from hrp.data import orders as store_orders
+from hrp.data.db import published_copy
 from hrp.domain.deployment import Deployment, ModelVersion, Strategy
 from hrp.domain.drift import DriftReport
 from hrp.domain.lineage import Event
@@ -152,7 +153,7 @@ class PlatformAPI:
     def store_plan(self, plan: Plan, run_id: str) -> None:
         """Keep a plan with its orders, before any is sent."""
         with self.app.store().write() as con:
-            trading.save_plan(con, plan, run_id, self.app.clock.now())
+            store_orders.save_plan(con, plan, run_id, self.app.clock.now())
 
     def get_plan(self, session: date, account: str) -> dict[str, object] | None:
         """Figures of the stored plan of a session, or None."""
@@ -163,15 +164,15 @@ class PlatformAPI:
     ) -> list[Order]:
         """Orders of the ledger."""
         with self.app.store().read() as con:
-            return trading.load_orders(con, session=session, account=account, statuses=statuses)
+            return store_orders.load_orders(con, session=session, account=account, statuses=statuses)
 
     def require_known_instruments(self, found: Mapping[str, Instrument]) -> None:
         """Keep the broker's instruments; refuse a symbol that now names another one."""
         nights.require_known_instruments(self.app, found)
 
-    def order_ledger(self) -> trading.StoreLedger:
+    def order_ledger(self) -> store_orders.StoreLedger:
         """Where the life of an order is written down."""
-        return trading.StoreLedger(self.app.store(), self.app.clock.now)
+        return store_orders.StoreLedger(self.app.store(), self.app.clock.now)
 
     def resolve_order(self, order_ref: str, reason: str) -> Order:
         """End an order whose fate is unknown, on a person's word; the word goes into the lineage."""
@@ -187,6 +188,10 @@ class PlatformAPI:
     def store_snapshot(self, session: date, state: BrokerState) -> list[Break]:
         """Keep positions, equity and profit of a session, and every difference between ledger and broker."""
         return books.store_snapshot(self.app, session, state)
+
+    def accept_broker(self, session: date, state: BrokerState, actor: str, reason: str) -> list[Break]:
+        """Take the broker's state for the truth from here on; the breaks that this explains."""
+        return books.accept_broker(self.app, session, state, actor, reason)
 
     def get_live_positions(self, as_of_date: date | None = None) -> pd.DataFrame:
         """Holdings of the last sync at or before a session."""
@@ -253,11 +258,8 @@ class PlatformAPI:
 
     def query_readonly(self, sql: str, params: Sequence[object] = ()) -> pd.DataFrame:
         """Any query over the published copy, which cannot be written."""
-        con = open_published(self.app.settings.published_dir)
-        try:
+        with published_copy(self.app.settings.published_dir) as con:
             return con.execute(sql, list(params)).df()
-        finally:
-            con.close()
 
     def publish(self) -> Path:
         """Publish a read-only copy of the store."""

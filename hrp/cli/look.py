@@ -25,15 +25,12 @@ def register(app: typer.Typer) -> None:
 @contextmanager
 def published(env_file: Path | None) -> Iterator[tuple[Any, Any]]:
     """(settings, connection to the published copy)."""
-    from hrp.data.db import open_published
+    from hrp.data.db import published_copy
     from hrp.wiring import build
 
     settings = build(env_file).settings
-    con = open_published(settings.published_dir)
-    try:
+    with published_copy(settings.published_dir) as con:
         yield settings, con
-    finally:
-        con.close()
 
 
 def status(as_json: AsJson = False, env_file: EnvFile = None) -> None:

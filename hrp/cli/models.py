@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -59,6 +60,10 @@ def promote(
     version: Annotated[int, typer.Argument(help="Version number.")],
     reason: Reason = "promoted by hand",
     title: Annotated[str, typer.Option("--strategy", help="Title of the strategy if the model has none yet.")] = "",
+    allocation: Annotated[
+        float | None,
+        typer.Option("--allocation", help="Fraction of net liquidation; default: what it has, or the rest."),
+    ] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,
@@ -76,9 +81,12 @@ def promote(
         _say({"model": model, "version": version, "reasons": reasons}, f"{model} v{version} {verdict}", as_json)
         raise typer.Exit(EXIT_NOT_READY if reasons else 0)
     entry = api.deploy_model(model, version, ACTOR, reason)
-    strategy = deployments.deploy_strategy(api.app, model, title or model)
+    strategy = deployments.deploy_strategy(api.app, model, title or model, _fraction(allocation))
     api.publish()
-    text = f"{model} v{entry.to_version} is champion; {strategy.hypothesis_id} ({strategy.title}) trades it"
+    text = (
+        f"{model} v{entry.to_version} is champion; {strategy.hypothesis_id} ({strategy.title}) trades it with "
+        f"{strategy.allocation:.0%} of the account"
+    )
     _say({"model": model, "version": entry.to_version, "strategy": strategy.hypothesis_id}, text, as_json)
 
 
@@ -116,6 +124,40 @@ def rollback(
 
 
 @app.command()
+def allocate(
+    model: Name,
+    fraction: Annotated[float, typer.Argument(help="Fraction of net liquidation, above 0, at most 1.")],
+    env_file: EnvFile = None,
+) -> None:
+    """Change how much of the account a model's strategy may use."""
+    from hrp.api import deployments
+    from hrp.api.platform import PlatformAPI
+    from hrp.errors import ModelNotFoundError
+    from hrp.wiring import build
+
+    api = PlatformAPI(build(env_file))
+    if model not in {strategy.model_name for strategy in api.get_deployed_strategies()}:
+        raise ModelNotFoundError(f"no deployed strategy trades {model}; see: hrp status")
+    strategy = deployments.deploy_strategy(api.app, model, model, _fraction(fraction))
+    api.log_event("allocated", ACTOR, strategy.hypothesis_id, {"allocation": strategy.allocation})
+    api.publish()
+    print(f"{strategy.hypothesis_id} trades {model} with {strategy.allocation:.0%} of the account")
+
+
+@app.command()
+def retire(model: Name, reason: Reason = "retired by hand", env_file: EnvFile = None) -> None:
+    """Stop trading a model. What is held stays as it is."""
+    from hrp.api import deployments
+    from hrp.api.platform import PlatformAPI
+    from hrp.wiring import build
+
+    api = PlatformAPI(build(env_file))
+    strategy = deployments.retire(api.app, model, session=api.today(), actor=ACTOR, reason=reason)
+    api.publish()
+    print(f"{strategy.hypothesis_id} no longer trades {model}; its holdings stay, sell them in TWS")
+
+
+@app.command()
 def freeze(model: Name, reason: Reason = "frozen by hand", env_file: EnvFile = None) -> None:
     """Forbid new buys for a model; sales go on."""
     _hold("freeze", model, reason, env_file)
@@ -137,6 +179,10 @@ def _hold(action: str, model: str, reason: str, env_file: EnvFile) -> None:
     change(api.app, model, session=api.today(), actor=ACTOR, reason=reason)
     api.publish()
     print(f"{model}: {action} is in the ledger")
+
+
+def _fraction(value: float | None) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
 
 
 def _say(facts: dict[str, object], text: str, as_json: bool) -> None:

@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command("run")(run)
     app.command()(resolve)
+    app.command()(accept)
 
 
 def run(
@@ -54,3 +55,29 @@ def resolve(
     print(
         f"{order.side} {order.quantity} {order.symbol} of session {order.session} was {order.status}, {would} cancelled"
     )
+
+
+def accept(
+    reason: Annotated[str, typer.Option("--reason", help="What explains the breaks; it goes into the lineage.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and change nothing.")] = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Take the broker's positions and cash for the truth. For breaks you can explain: a dividend, a fee, a trade."""
+    from contextlib import nullcontext
+
+    from hrp.agents.runner import claimed
+    from hrp.api.platform import PlatformAPI
+    from hrp.domain.sessions import last_opened
+    from hrp.wiring import build
+
+    app = build(env_file)
+    with app.rehearsal() if dry_run else nullcontext(app) as workspace, claimed(workspace, "accept"):
+        api = PlatformAPI(workspace)
+        with workspace.broker() as broker:
+            state = broker.state()
+        explained = api.accept_broker(last_opened(api.now()), state, "operator", reason)
+    account = state.account
+    verb = "would start" if dry_run else "starts"
+    print(f"the book of {account.account} {verb} anew from {account.cash} USD and {len(state.positions)} positions")
+    for found in explained:
+        print(f"  no longer a break: {found.kind} {found.subject}: ledger {found.ledger}, broker {found.broker}")

@@ -12,8 +12,6 @@ import typer
 from hrp.agents.options import AsJson, EnvFile
 from hrp.cli.output import print_table, say_json
 
-ENV_EXAMPLE_HINT = "put your paper account into IBKR_ACCOUNT"
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
@@ -22,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(env_file: EnvFile = None) -> None:
-    """Create settings file, workspace and store. What is there already is kept."""
+    """Create the settings file, then workspace and store. What is there already is kept."""
     from hrp.config import env_example
     from hrp.wiring import build, find_env_file, make_home
 
@@ -30,7 +28,8 @@ def init(env_file: EnvFile = None) -> None:
     if not path.exists():
         path.write_text(env_example(), encoding="utf-8")
         path.chmod(0o600)
-        print(f"wrote {path}; {ENV_EXAMPLE_HINT}")
+        print(f"wrote {path}; read it, choose HRP_HOME, put your paper account into IBKR_ACCOUNT, then again: hrp init")
+        return
     app = build(path)
     make_home(app.settings.home)
     applied = app.store().migrate()

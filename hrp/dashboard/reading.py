@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,7 +9,7 @@ import pandas as pd
 
 from hrp.config import Settings
 from hrp.data import looks, models, trading
-from hrp.data.db import open_published
+from hrp.data.db import published_copy
 from hrp.data.looks import Row
 from hrp.data.rows import Connection
 from hrp.data.trading import Equity
@@ -64,7 +62,7 @@ def read_trading(settings: Settings) -> TradingFacts:
     Raises:
         SchemaVersionError: nothing was published yet, or by another version of HRP.
     """
-    with _published(settings) as con:
+    with published_copy(settings.published_dir) as con:
         strategies = [row for row in looks.strategies(con) if row["status"] == HypothesisStatus.DEPLOYED]
         orders = looks.orders(con, None, None, RECENT)
         return TradingFacts(
@@ -83,17 +81,8 @@ def read_trading(settings: Settings) -> TradingFacts:
 
 def read_models(settings: Settings) -> ModelFacts:
     """The facts of the Models page. Raises as `read_trading` does."""
-    with _published(settings) as con:
+    with published_copy(settings.published_dir) as con:
         return ModelFacts(looks.strategies(con), looks.ledger(con, None), looks.drift(con, None, every=True))
-
-
-@contextmanager
-def _published(settings: Settings) -> Iterator[Connection]:
-    con = open_published(settings.published_dir)
-    try:
-        yield con
-    finally:
-        con.close()
 
 
 def _book(con: Connection, account: str) -> AccountBook:

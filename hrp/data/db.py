@@ -210,6 +210,23 @@ class Store:
         )
 
 
+@contextmanager
+def published_copy(published: Path) -> Iterator[Connection]:
+    """The newest copy in the folder `published` for the length of a block.
+
+    Raises:
+        SchemaVersionError: as `open_published`.
+        DataError: the database refused what the block asked, such as a query with a mistake.
+    """
+    con = open_published(published)
+    try:
+        yield con
+    except duckdb.Error as error:
+        raise DataError(f"{published / CURRENT} refused: {error}") from error
+    finally:
+        con.close()
+
+
 def open_published(published: Path) -> Connection:
     """A read-only connection to the newest copy in the folder `published`; it never blocks a job. Close it when done.
 

@@ -14,6 +14,7 @@ from hrp.agents.jobs import JobRun
 from hrp.agents.runner import NIGHTLY, Options, execute
 from hrp.api import deployments, research
 from hrp.api.platform import PlatformAPI
+from hrp.data import orders as store_orders
 from hrp.data import trading
 from hrp.demo.stage import ACCOUNT, CASH, Stage
 from hrp.domain.deployment import ModelVersion
@@ -132,7 +133,7 @@ def reckoning(stage: Stage) -> Outcome:
             equity=equity,
             positions=trading.load_positions(con, ACCOUNT),
             fills=trading.load_fills(con, ACCOUNT),
-            orders=trading.load_orders(con, account=ACCOUNT),
+            orders=store_orders.load_orders(con, account=ACCOUNT),
             breaks=[b for row in equity for b in trading.load_breaks(con, ACCOUNT, row.session)],
             nights_backtest=backtest,
             index=index,

@@ -81,7 +81,7 @@ def instant(text: str, default_zone: str = "") -> datetime:
     day, separator, clock, named = match.groups()
     zone = "UTC" if separator == "-" and not named else named or default_zone
     if not zone:
-        raise BrokerError(f"execution time {text!r} has no zone; set time_zone of BrokerConfig to the zone of TWS")
+        raise BrokerError(f"execution time {text!r} has no zone; set IBKR_TIME_ZONE to the zone of TWS")
     naive = datetime.strptime(f"{day} {clock}", "%Y%m%d %H:%M:%S")  # noqa: DTZ007 - the zone follows below
     return naive.replace(tzinfo=_zone(zone, text)).astimezone(UTC)
 

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from hrp.data import orders as store_orders
 from hrp.data import trading
-from hrp.data.trading import Equity, StoreLedger
+from hrp.data.orders import StoreLedger
+from hrp.data.trading import Equity
 from hrp.domain.lineage import digest
 from hrp.domain.orders import LIVE, Order, OrderSide, OrderStatus, OrderType, order_ref
 from hrp.domain.plan import Clip, Plan, PlanLine
@@ -47,13 +49,13 @@ PLAN = plan(line(BUY, "AAPL", Clip("MAX_POSITION", 99, 66, "limit=0.05")), line(
 @pytest.fixture
 def ledger(store) -> StoreLedger:
     with store.write() as con:
-        trading.save_plan(con, PLAN, "r1", NIGHT)
+        store_orders.save_plan(con, PLAN, "r1", NIGHT)
     return StoreLedger(store, lambda: LATER)
 
 
 def orders(ledger: StoreLedger, **conditions) -> list[Order]:
     with ledger.store.read() as con:
-        return trading.load_orders(con, **conditions)
+        return store_orders.load_orders(con, **conditions)
 
 
 def life(ledger: StoreLedger, ref: str) -> list[tuple[object, ...]]:
@@ -83,23 +85,23 @@ def test_a_plan_is_written_in_one_go_with_its_orders_sales_first(ledger):
 
 def test_the_same_plan_again_changes_nothing_and_another_one_is_refused(ledger):
     with ledger.store.write() as con:
-        assert trading.save_plan(con, PLAN, "r2", LATER) is False
+        assert store_orders.save_plan(con, PLAN, "r2", LATER) is False
     with pytest.raises(DataError, match=f"has plan {PLAN.plan_hash[:12]} already"), ledger.store.write() as con:
-        trading.save_plan(con, plan(equity="99999"), "r3", LATER)
+        store_orders.save_plan(con, plan(equity="99999"), "r3", LATER)
     with ledger.store.read() as con:
-        assert trading.load_plan_hash(con, SESSION, ACCOUNT) == PLAN.plan_hash
-        assert trading.load_plan_hash(con, NEXT, ACCOUNT) is None
+        assert store_orders.load_plan_hash(con, SESSION, ACCOUNT) == PLAN.plan_hash
+        assert store_orders.load_plan_hash(con, NEXT, ACCOUNT) is None
         assert con.execute("SELECT DISTINCT run_id FROM plans").fetchall() == [("r1",)]
     assert len(orders(ledger)) == 3
 
 
 def test_the_stored_record_has_the_hash_of_the_plan_and_a_changed_one_is_refused(ledger):
     with ledger.store.write() as con:
-        record = trading.load_plan_record(con, SESSION, ACCOUNT)
+        record = store_orders.load_plan_record(con, SESSION, ACCOUNT)
         assert digest(record) == PLAN.plan_hash
         con.execute("UPDATE plans SET record = replace(record, '100000.12', '900000.12')")
         with pytest.raises(DataError, match="changed after it was stored"):
-            trading.load_plan_record(con, SESSION, ACCOUNT)
+            store_orders.load_plan_record(con, SESSION, ACCOUNT)
 
 
 def test_an_order_goes_through_its_life_and_every_step_is_kept(ledger):

@@ -61,7 +61,7 @@ def test_an_execution_time_of_any_form_becomes_utc(text, zone, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("20260106  12:00:00", "has no zone; set time_zone of BrokerConfig"),
+        ("20260106  12:00:00", "has no zone; set IBKR_TIME_ZONE"),
         ("20260106 12:00:00 Middle Earth Time", "names a zone that nobody knows"),
         ("2026-01-06 12:00", "is no execution time that is known"),
         ("", "is no execution time that is known"),

@@ -16,6 +16,7 @@ from hrp.agents.runner import NIGHTLY, Options, execute
 from hrp.api import deployments, research
 from hrp.api.platform import PlatformAPI
 from hrp.api.rehearsal import write_market
+from hrp.data import orders as store_orders
 from hrp.data import trading
 from hrp.data.sources import FolderSource
 from hrp.domain.sessions import close_at, previous_session, sessions_between
@@ -51,7 +52,7 @@ class Month:
 
     def ordered(self, session: date) -> set[str]:
         with self.app.store().read() as con:
-            return {order.symbol for order in trading.load_orders(con, session=session)}
+            return {order.symbol for order in store_orders.load_orders(con, session=session)}
 
 
 @pytest.fixture(scope="module")

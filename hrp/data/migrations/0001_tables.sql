@@ -137,7 +137,7 @@ CREATE TABLE drift_checks (
 );
 
 -- The decision of a night. Key (plan_hash); one plan per (session, account). record: the hashed text itself, so that
--- sha256(record) = plan_hash. Writer: trading.
+-- sha256(record) = plan_hash. Writer: orders.
 CREATE TABLE plans (
     plan_hash VARCHAR PRIMARY KEY,
     session DATE NOT NULL,
@@ -151,7 +151,7 @@ CREATE TABLE plans (
 );
 
 -- One name of a plan. weight: fraction of equity; price: USD; desired, target, held, working: shares.
--- Key (plan_hash, symbol). Writer: trading.
+-- Key (plan_hash, symbol). Writer: orders.
 CREATE TABLE plan_lines (
     plan_hash VARCHAR NOT NULL,
     symbol VARCHAR NOT NULL,
@@ -167,7 +167,7 @@ CREATE TABLE plan_lines (
 );
 
 -- The limits that changed a target, in the order they were applied, in shares.
--- Key (plan_hash, symbol, seq). Writer: trading.
+-- Key (plan_hash, symbol, seq). Writer: orders.
 CREATE TABLE plan_clips (
     plan_hash VARCHAR NOT NULL,
     symbol VARCHAR NOT NULL,
@@ -180,7 +180,7 @@ CREATE TABLE plan_clips (
 );
 
 -- Every order HRP decided on, denied ones too, as it stands now. Key (order_ref). quantity: shares; limit_price: USD.
--- Writer: trading.
+-- Writer: orders.
 CREATE TABLE orders (
     order_ref VARCHAR PRIMARY KEY,
     symbol VARCHAR NOT NULL,
@@ -203,7 +203,7 @@ CREATE TABLE orders (
 );
 
 -- The life of each order, append-only. from_status NULL = the first entry; equal statuses = new ids of the broker.
--- Key (order_ref, seq). Writer: trading.
+-- Key (order_ref, seq). Writer: orders.
 CREATE TABLE order_events (
     order_ref VARCHAR NOT NULL,
     seq INTEGER NOT NULL,
@@ -269,6 +269,30 @@ CREATE TABLE equity (
     commissions_usd DECIMAL(18, 2),
     synced_at TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (session, account)
+);
+
+-- What the ledger's own book of an account starts from: its first sync, or the broker's word accepted by a person.
+-- cash_usd: USD. Key (account, accepted_at); the newest counts. Writer: trading.
+CREATE TABLE baselines (
+    account VARCHAR NOT NULL,
+    accepted_at TIMESTAMPTZ NOT NULL,
+    session DATE NOT NULL,
+    cash_usd DECIMAL(18, 2) NOT NULL,
+    actor VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL,
+    PRIMARY KEY (account, accepted_at)
+);
+
+-- The holdings of a baseline. quantity: shares; entry_price: USD a share.
+-- Key (account, accepted_at, con_id, symbol). Writer: trading.
+CREATE TABLE baseline_positions (
+    account VARCHAR NOT NULL,
+    accepted_at TIMESTAMPTZ NOT NULL,
+    con_id BIGINT NOT NULL,
+    symbol VARCHAR NOT NULL,
+    quantity DECIMAL(18, 6) NOT NULL,
+    entry_price DECIMAL(18, 6) NOT NULL,
+    PRIMARY KEY (account, accepted_at, con_id, symbol)
 );
 
 -- Differences between the ledger and the broker. Key (session, account, kind, subject);
