@@ -28,7 +28,7 @@ demo: $(STAMP)  ## twenty nights on real prices; FRESH=1 starts over, DEMO_HOME=
 	@$(BIN)/python -m hrp.demo --home "$(DEMO_HOME)" $(if $(FRESH),--fresh)
 
 test: $(STAMP)  ## the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 check: lint types  ## linter and type checker
 

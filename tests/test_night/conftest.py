@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,7 @@ from hrp.ml.training import train
 from hrp.ports import TrainedModel
 from hrp.wiring import make_home
 
+from . import doomed  # noqa: F401  # says what the fork server imports
 from .market import D1, D2, EVE, made_bars
 from .workspace import ACCOUNT, MODEL, SETTINGS, HereApp, Night, copy_gateway, evening
 
@@ -59,6 +61,7 @@ class Template:
 
 @pytest.fixture(scope="session")
 def template(bars: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+    forkserver.ensure_running()  # it imports the libraries while the template is prepared
     clean = pytest.MonkeyPatch()
     for name in os.environ:
         if name.startswith(("HRP_", "IBKR_", "MLFLOW_TRACKING")):
@@ -187,5 +190,3 @@ def trading(template: Template, tmp_path: Path) -> Iterator[Callable[..., Night]
     yield trading
     for night in opened:
         client.stop(night.state)
-
-

@@ -1,7 +1,7 @@
 """A night that is killed: a process of its own runs it and ends itself, by SIGKILL, at the point it was given.
 
-Everything is the real thing; the subclasses only count the steps. The processes are forked from a server that has
-imported everything already, so each starts at once.
+Everything is the real thing; what stands in between only counts the steps. The processes are forked from a server that
+has imported everything already, so each starts at once.
 """
 
 from __future__ import annotations
@@ -11,26 +11,21 @@ import signal
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import hrp.data.db
-import hrp.execution.broker
-import hrp.ml.registry
-import hrp.monitoring.drift  # noqa: F401
 from hrp.agents import runner
 from hrp.agents.jobs import claim
 from hrp.agents.runner import NIGHTLY, Options
 from hrp.api.platform import PlatformAPI
-from hrp.data.trading import StoreLedger
 from hrp.domain.orders import OrderStatus
 from hrp.domain.plan import Plan
-from hrp.domain.sessions import is_session
+from hrp.ports import Ledger
 from hrp.wiring import build
 
-is_session(date(2022, 12, 21))  # builds the calendar once for all
-
 PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.test_night.doomed", "test_night.doomed"])
+PROCESSES.set_forkserver_preload(
+    ["hrp.agents.runner", "hrp.execution.broker", "hrp.ml.registry", "hrp.monitoring.drift", "hrp.domain.sessions"]
+)
 
 PLANNED = "planned"  # the plan is committed, nothing was sent
 ON_ITS_WAY = "on its way"  # an order is written down as being sent and has not left
@@ -38,46 +33,42 @@ UNRECORDED = "unrecorded"  # the broker has acknowledged an order and that was n
 RECORDED = "recorded"  # an acknowledgement was written down
 
 
-class DoomedLedger(StoreLedger):
-    """A ledger whose process dies at the n-th order, before or after its sending or its acknowledgement is kept."""
+class DoomedLedger:
+    """The real ledger of a process that dies at the n-th order, before or after a step of it is kept."""
 
-    point: ClassVar[str]
-    countdown: ClassVar[int]
+    def __init__(self, ledger: Ledger, point: str, order: int) -> None:
+        self._ledger, self._point, self._countdown = ledger, point, order
 
-    def record_status(self, order_ref: str, status: OrderStatus, evidence: str, **ids: Any) -> None:
-        if status is OrderStatus.SUBMITTED and self._is_due(UNRECORDED):
+    def record_status(self, order_ref: str, status: OrderStatus, evidence: str, **ids: int | None) -> None:
+        if status is OrderStatus.SUBMITTED:
+            self._pass(UNRECORDED)
+        self._ledger.record_status(order_ref, status, evidence, **ids)
+        self._pass({OrderStatus.SENDING: ON_ITS_WAY, OrderStatus.SUBMITTED: RECORDED}[status])
+
+    def _pass(self, point: str) -> None:
+        self._countdown -= point == self._point
+        if self._countdown == 0:
             _die()
-        super().record_status(order_ref, status, evidence, **ids)
-        if (status is OrderStatus.SENDING and self._is_due(ON_ITS_WAY)) or (
-            status is OrderStatus.SUBMITTED and self._is_due(RECORDED)
-        ):
-            _die()
-
-    def _is_due(self, point: str) -> bool:
-        if point == self.point:
-            type(self).countdown -= 1
-        return point == self.point and self.countdown == 0
-
-
-class DoomedAPI(PlatformAPI):
-    def store_plan(self, plan: Plan, run_id: str) -> None:
-        super().store_plan(plan, run_id)
-        if DoomedLedger.point == PLANNED:
-            _die()
-
-    def order_ledger(self) -> StoreLedger:
-        return DoomedLedger(self.app.store(), self.app.clock.now)
 
 
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run_and_die(env_file: Path, session: date, point: str, order: int) -> None:
-    """Run the night of `session` for real and die at `point` of the `order`-th order."""
-    DoomedLedger.point, DoomedLedger.countdown = point, order
-    runner.PlatformAPI = DoomedAPI  # type: ignore[misc]
-    runner.execute(build(env_file), NIGHTLY, session, Options(trading_dry_run=False), lambda _: None)
+def run_and_die(env_file: Path, job: str, session: date, point: str, order: int) -> None:
+    """Run `job` for real and die at `point` of the `order`-th order."""
+
+    class DoomedAPI(PlatformAPI):
+        def store_plan(self, plan: Plan, run_id: str) -> None:
+            PlatformAPI.store_plan(self, plan, run_id)
+            if point == PLANNED:
+                _die()
+
+        def order_ledger(self) -> Any:
+            return DoomedLedger(PlatformAPI.order_ledger(self), point, order)
+
+    setattr(runner, "PlatformAPI", DoomedAPI)  # noqa: B010  # the name is not exported for anyone else
+    runner.execute(build(env_file), job, session, Options(trading_dry_run=False), lambda _: None)
 
 
 def hold_claim(home: Path, held: Any, let_go: Any) -> None:
