@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hrp.agents.jobs import Job, JobResult
+from hrp.api.decision import Night
 from hrp.domain.orders import UNRESOLVED, Order, OrderStatus
+from hrp.domain.positions import BrokerState
 from hrp.domain.sessions import close_at, next_session, open_at
 from hrp.errors import EXIT_NOT_READY, RequirementNotMetError
 from hrp.execution.orders import OPENING_CUTOFF, OrderManager, Outcome, Submission, require_same_time
@@ -35,10 +39,17 @@ class LiveTradingAgent(Job):
             unknown = self.api.get_orders(account=account, statuses=UNRESOLVED)
             if unknown:
                 return self._wait_for_a_person(account, unknown)
-            if self.api.get_plan(self.session, account) is None:
-                self._require_window(broker)
-                self.api.store_plan(self.api.make_plan(self.session, nights, state), self.run_id)
-            return self._carry_out(account, broker, manager)
+            denials = "" if self.api.get_plan(self.session, account) else self._plan(broker, nights, state)
+            result = self._carry_out(account, broker, manager)
+        return replace(result, alert="; ".join(filter(None, (result.alert, denials))))
+
+    def _plan(self, broker: Broker, nights: list[Night], state: BrokerState) -> str:
+        """Write the session's plan down; what its rules denied, in words."""
+        self._require_window(broker)
+        plan = self.api.make_plan(self.session, nights, state)
+        self.api.store_plan(plan, self.run_id)
+        denied = [f"{order.side} {order.quantity} {order.symbol}: {order.denial}" for order in plan.denied]
+        return f"denied: {'; '.join(denied)}" if denied else ""
 
     def _require_window(self, broker: Broker) -> None:
         """A plan is made between the close of its session and the cut-off before the next open, or not at all."""
@@ -75,8 +86,7 @@ class LiveTradingAgent(Job):
         facts = self._facts(account, sent=len(sent))
         if troubles:
             return JobResult("partial_failure", facts, len(sent), EXIT_NOT_READY, "; ".join(troubles))
-        denials = [f"{order.side} {order.quantity} {order.symbol}: {order.denial}" for order in orders if order.denial]
-        return JobResult("success", facts, len(sent), alert=f"denied: {'; '.join(denials)}" if denials else "")
+        return JobResult("success", facts, len(sent))
 
     def _facts(self, account: str, sent: int = 0) -> dict[str, object]:
         orders = self.api.get_orders(session=self.session, account=account)

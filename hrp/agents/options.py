@@ -13,6 +13,7 @@ from hrp.errors import SessionError
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Do everything on a scratch copy: write nothing, send nothing.")
 ]
+DryAct = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and change nothing.")]
 TradingDryRun = Annotated[
     bool,
     typer.Option("--trading-dry-run/--no-trading-dry-run", help="Plan without sending (default), or send the orders."),

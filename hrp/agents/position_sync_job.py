@@ -36,7 +36,13 @@ class PositionSyncJob(Job):
         }
         if breaks:
             text = "; ".join(f"{b.kind} {b.subject}: ledger {b.ledger}, broker {b.broker}" for b in breaks)
-            return JobResult("breaks", facts, new_fills, EXIT_NOT_READY, f"these names are not traded: {text}")
+            return JobResult(
+                "breaks",
+                facts,
+                new_fills,
+                EXIT_NOT_READY,
+                f"ledger and broker differ: {text}; if you can explain it: hrp accept --reason TEXT",
+            )
         return JobResult("success", facts, new_fills)
 
 

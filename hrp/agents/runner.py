@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -117,6 +117,13 @@ def claimed(app: App, what: str) -> Iterator[None]:
     with claim(app.settings.home, what):
         yield
         app.store().publish()
+
+
+@contextmanager
+def by_hand(app: App, what: str, *, dry_run: bool = False) -> Iterator[PlatformAPI]:
+    """The claimed workspace for `what` a person does; for a dry run a scratch copy, in which the same is done."""
+    with app.rehearsal() if dry_run else nullcontext(app) as workspace, claimed(workspace, what):
+        yield PlatformAPI(workspace)
 
 
 @contextmanager

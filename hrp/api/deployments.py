@@ -149,45 +149,73 @@ def create_hypothesis(app: App, title: str, model_name: str, allocation: Decimal
     return strategy
 
 
-def deploy_strategy(app: App, model_name: str, title: str, allocation: Decimal | None = None) -> Strategy:
-    """The deployed strategy of a model: the one it has, set to deployed, or a new one called `title`.
-
-    Args:
-        allocation: fraction of net liquidation; None keeps what it has, or takes what the others leave.
+def fitting_share(app: App, model_name: str, allocation: Decimal | None) -> Decimal:
+    """The fraction of net liquidation that a model's strategy gets: what is asked for, what it has, or the rest.
 
     Raises:
-        ConfigError: nothing is left, or the deployed strategies would use more than everything.
+        ConfigError: it is not above 0, or the deployed strategies would use more than everything.
     """
-    with app.store().read() as con:
-        every = store_models.load_strategies(con)
-    known = next((s for s in every if s.model_name == model_name), None)
-    others = [s for s in every if s.status is HypothesisStatus.DEPLOYED and s.model_name != model_name]
-    left = 1 - sum((s.allocation for s in others), Decimal(0))
+    known = _strategy_of(app, model_name)
+    others = [strategy for strategy in deployed(app) if strategy.model_name != model_name]
+    left = 1 - sum((strategy.allocation for strategy in others), Decimal(0))
     share = allocation if allocation is not None else known.allocation if known else left
     if not 0 < share <= left:
-        taken = ", ".join(f"{s.model_name} {s.allocation:.0%}" for s in others) or "nothing"
+        taken = ", ".join(f"{strategy.model_name} {strategy.allocation:.0%}" for strategy in others) or "nothing"
         raise ConfigError(
             f"an allocation of {share:.0%} for {model_name} does not fit: {taken} is allocated, {left:.0%} is left; "
             "lower another: hrp models allocate MODEL FRACTION"
         )
-    strategy = known or create_hypothesis(app, title, model_name, share)
+    return share
+
+
+def deploy_strategy(app: App, model_name: str, title: str, allocation: Decimal | None = None) -> Strategy:
+    """The deployed strategy of a model: the one it has, set to deployed, or a new one called `title`.
+
+    Raises:
+        ConfigError: see `fitting_share`.
+    """
+    share = fitting_share(app, model_name, allocation)
+    strategy = _strategy_of(app, model_name) or create_hypothesis(app, title, model_name, share)
     return _save_strategy(app, replace(strategy, status=HypothesisStatus.DEPLOYED, allocation=share))
 
 
+def allocate(app: App, model_name: str, allocation: Decimal) -> Strategy:
+    """Change what a deployed strategy may use.
+
+    Raises:
+        ModelNotFoundError: no deployed strategy trades the model.
+        ConfigError: see `fitting_share`.
+    """
+    strategy = _require_deployed(app, model_name)
+    return _save_strategy(app, replace(strategy, allocation=fitting_share(app, model_name, allocation)))
+
+
 def retire(app: App, model_name: str, *, session: date, actor: str, reason: str) -> Strategy:
-    """Stop trading a model: nothing is predicted or ordered for it; what is held stays as it is.
+    """Stop trading a model: nothing is predicted for it; names that no other strategy predicts stay as they are.
 
     Raises:
         ModelNotFoundError: no deployed strategy trades it.
     """
-    found = next((s for s in deployed(app) if s.model_name == model_name), None)
+    strategy = _require_deployed(app, model_name)
     current = champion_by_ledger(ledger(app, model_name))
-    if found is None or current is None:
-        raise ModelNotFoundError(f"no deployed strategy trades {model_name}; see: hrp status")
+    if current is None:
+        raise ModelNotFoundError(f"{model_name} has no champion; see: hrp models list {model_name}")
     version = app.registry().version(model_name, _required(current))
     entry = _entry(app, version, DeploymentAction.RETIRE, current.to_version, session, actor, reason)
     _append(app, replace(entry, state=DeploymentState.DONE))
-    return _save_strategy(app, replace(found, status=HypothesisStatus.VALIDATED))
+    return _save_strategy(app, replace(strategy, status=HypothesisStatus.VALIDATED))
+
+
+def _strategy_of(app: App, model_name: str) -> Strategy | None:
+    with app.store().read() as con:
+        return next((s for s in store_models.load_strategies(con) if s.model_name == model_name), None)
+
+
+def _require_deployed(app: App, model_name: str) -> Strategy:
+    found = next((strategy for strategy in deployed(app) if strategy.model_name == model_name), None)
+    if found is None:
+        raise ModelNotFoundError(f"no deployed strategy trades {model_name}; see: hrp status")
+    return found
 
 
 def _save_strategy(app: App, strategy: Strategy) -> Strategy:

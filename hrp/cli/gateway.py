@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hrp.agents.options import AsJson, EnvFile
-from hrp.cli.output import print_table, say_json
+from hrp.cli.output import print_table, say, say_json
 
 app = typer.Typer(help="The paper gateway that stands in for TWS.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -37,7 +37,7 @@ def start(
         raise UsageError(f"--clock {clock!r} must be an ISO instant and --cash {cash!r} an amount") from error
     running = start_gateway(app_, port or app_.settings.ibkr_port, instant, money)
     text = f"paper gateway for {running.account} listens on 127.0.0.1:{running.port} (process {running.pid})"
-    _say({"account": running.account, "port": running.port, "pid": running.pid}, text, as_json)
+    say({"account": running.account, "port": running.port, "pid": running.pid}, text, as_json=as_json)
 
 
 @app.command()
@@ -47,7 +47,7 @@ def stop(as_json: AsJson = False, env_file: EnvFile = None) -> None:
     from hrp.wiring import build
 
     stopped = client.stop(build(env_file).settings.gateway_dir)
-    _say({"stopped": stopped}, "paper gateway stopped" if stopped else "no paper gateway was running", as_json)
+    say({"stopped": stopped}, "paper gateway stopped" if stopped else "no paper gateway was running", as_json=as_json)
 
 
 @app.command()
@@ -93,7 +93,7 @@ def advance(
         raise UsageError(f"{to!r} is not an ISO instant such as 2022-12-28T21:00:00+00:00") from error
     moved = client.advance(build(env_file).settings.gateway_dir, instant)
     facts = {"clock": moved.clock, "opens": moved.opens, "closes": moved.closes, "fills": moved.fills}
-    _say(facts, f"clock {moved.clock}: {moved.opens} opens, {moved.closes} closes, {moved.fills} fills", as_json)
+    say(facts, f"clock {moved.clock}: {moved.opens} opens, {moved.closes} closes, {moved.fills} fills", as_json=as_json)
 
 
 @app.command()
@@ -111,10 +111,3 @@ def log(
 
     messages = client.message_log(build(env_file).settings.gateway_dir, message_id=message)
     say_rows([asdict(entry) for entry in messages], as_json=as_json, empty="no messages")
-
-
-def _say(facts: dict[str, object], text: str, as_json: bool) -> None:
-    if as_json:
-        say_json(facts)
-    else:
-        print(text)

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from hrp.agents.options import AsJson, EnvFile, Reason
-from hrp.cli.output import say_json, say_rows
+from hrp.agents.options import AsJson, DryAct, EnvFile, Reason
+from hrp.cli.output import say, say_rows
 
 app = typer.Typer(help="Model versions: list, promote, roll back, freeze.", no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="Name in the registry.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and change nothing.")]
 ACTOR = "operator"
 
 
@@ -64,30 +63,31 @@ def promote(
         float | None,
         typer.Option("--allocation", help="Fraction of net liquidation; default: what it has, or the rest."),
     ] = None,
-    dry_run: DryRun = False,
+    dry_run: DryAct = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
     """Make a version champion if it passes the gate. Its strategy trades it from the next night on."""
+    from hrp.agents.runner import by_hand
     from hrp.api import deployments
-    from hrp.api.platform import PlatformAPI
     from hrp.errors import EXIT_NOT_READY
     from hrp.wiring import build
 
-    api = PlatformAPI(build(env_file))
+    app_ = build(env_file)
+    share = deployments.fitting_share(app_, model, _fraction(allocation))
     if dry_run:
-        reasons = deployments.gate(api.app, api.app.registry().version(model, version))
+        reasons = deployments.gate(app_, app_.registry().version(model, version))
         verdict = f"would be refused: {'; '.join(reasons)}" if reasons else "passes the gate and would become champion"
-        _say({"model": model, "version": version, "reasons": reasons}, f"{model} v{version} {verdict}", as_json)
+        say({"model": model, "version": version, "reasons": reasons}, f"{model} v{version} {verdict}", as_json=as_json)
         raise typer.Exit(EXIT_NOT_READY if reasons else 0)
-    entry = api.deploy_model(model, version, ACTOR, reason)
-    strategy = deployments.deploy_strategy(api.app, model, title or model, _fraction(allocation))
-    api.publish()
+    with by_hand(app_, f"promote {model}") as api:
+        entry = api.deploy_model(model, version, ACTOR, reason)
+        strategy = deployments.deploy_strategy(api.app, model, title or model, share)
     text = (
         f"{model} v{entry.to_version} is champion; {strategy.hypothesis_id} ({strategy.title}) trades it with "
         f"{strategy.allocation:.0%} of the account"
     )
-    _say({"model": model, "version": entry.to_version, "strategy": strategy.hypothesis_id}, text, as_json)
+    say({"model": model, "version": entry.to_version, "strategy": strategy.hypothesis_id}, text, as_json=as_json)
 
 
 @app.command()
@@ -95,11 +95,12 @@ def rollback(
     model: Name,
     to: Annotated[str, typer.Option("--to", help="previous, or a version number.")] = "previous",
     reason: Reason = "rolled back by hand",
-    dry_run: DryRun = False,
+    dry_run: DryAct = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
     """Go back to the previous good version, or a named one. Without one, new buys are frozen."""
+    from hrp.agents.runner import by_hand
     from hrp.api import deployments
     from hrp.api.platform import PlatformAPI
     from hrp.domain.deployment import champion_by_ledger, previous_good
@@ -115,46 +116,57 @@ def rollback(
         current = champion_by_ledger(lines)
         target = previous_good(lines) if version is None else version
         act = f"would become v{target}" if target else "has no previous good version: new buys would be frozen"
-        _say({"model": model, "to": target}, f"champion of {model}, v{current and current.to_version}, {act}", as_json)
+        say(
+            {"model": model, "to": target},
+            f"champion of {model}, v{current and current.to_version}, {act}",
+            as_json=as_json,
+        )
         return
-    entry = api.rollback_deployment(model, version, actor=ACTOR, reason=reason)
-    api.publish()
+    with by_hand(api.app, f"rollback {model}"):
+        entry = api.rollback_deployment(model, version, actor=ACTOR, reason=reason)
     text = f"{model} is back at v{entry.to_version}" if entry else f"{model} has no previous good version and is frozen"
-    _say({"model": model, "version": entry and entry.to_version}, text, as_json)
+    say({"model": model, "version": entry and entry.to_version}, text, as_json=as_json)
 
 
 @app.command()
 def allocate(
     model: Name,
     fraction: Annotated[float, typer.Argument(help="Fraction of net liquidation, above 0, at most 1.")],
+    dry_run: DryAct = False,
+    as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
     """Change how much of the account a model's strategy may use."""
+    from hrp.agents.runner import by_hand
     from hrp.api import deployments
-    from hrp.api.platform import PlatformAPI
-    from hrp.errors import ModelNotFoundError
     from hrp.wiring import build
 
-    api = PlatformAPI(build(env_file))
-    if model not in {strategy.model_name for strategy in api.get_deployed_strategies()}:
-        raise ModelNotFoundError(f"no deployed strategy trades {model}; see: hrp status")
-    strategy = deployments.deploy_strategy(api.app, model, model, _fraction(fraction))
-    api.log_event("allocated", ACTOR, strategy.hypothesis_id, {"allocation": strategy.allocation})
-    api.publish()
-    print(f"{strategy.hypothesis_id} trades {model} with {strategy.allocation:.0%} of the account")
+    with by_hand(build(env_file), f"allocate {model}", dry_run=dry_run) as api:
+        strategy = deployments.allocate(api.app, model, Decimal(str(fraction)))
+        api.log_event("allocated", ACTOR, strategy.hypothesis_id, {"allocation": strategy.allocation})
+    verb = "would trade" if dry_run else "trades"
+    text = f"{strategy.hypothesis_id} {verb} {model} with {strategy.allocation:.0%} of the account"
+    say({"strategy": strategy.hypothesis_id, "allocation": strategy.allocation}, text, as_json=as_json)
 
 
 @app.command()
-def retire(model: Name, reason: Reason = "retired by hand", env_file: EnvFile = None) -> None:
-    """Stop trading a model. What is held stays as it is."""
+def retire(
+    model: Name,
+    reason: Reason = "retired by hand",
+    dry_run: DryAct = False,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Stop trading a model. Names that no other strategy predicts stay as they are."""
+    from hrp.agents.runner import by_hand
     from hrp.api import deployments
-    from hrp.api.platform import PlatformAPI
     from hrp.wiring import build
 
-    api = PlatformAPI(build(env_file))
-    strategy = deployments.retire(api.app, model, session=api.today(), actor=ACTOR, reason=reason)
-    api.publish()
-    print(f"{strategy.hypothesis_id} no longer trades {model}; its holdings stay, sell them in TWS")
+    with by_hand(build(env_file), f"retire {model}", dry_run=dry_run) as api:
+        strategy = deployments.retire(api.app, model, session=api.today(), actor=ACTOR, reason=reason)
+    verb = "would no longer trade" if dry_run else "no longer trades"
+    text = f"{strategy.hypothesis_id} {verb} {model}; holdings that no other strategy predicts stay, sell them in TWS"
+    say({"strategy": strategy.hypothesis_id, "status": strategy.status}, text, as_json=as_json)
 
 
 @app.command()
@@ -174,8 +186,8 @@ def _hold(action: str, model: str, reason: str, env_file: EnvFile) -> None:
     from hrp.api.platform import PlatformAPI
     from hrp.wiring import build
 
-    api = PlatformAPI(build(env_file))
     change = deployments.freeze if action == "freeze" else deployments.unfreeze
+    api = PlatformAPI(build(env_file))  # not claimed: a freeze must work while a night runs
     change(api.app, model, session=api.today(), actor=ACTOR, reason=reason)
     api.publish()
     print(f"{model}: {action} is in the ledger")
@@ -183,10 +195,3 @@ def _hold(action: str, model: str, reason: str, env_file: EnvFile) -> None:
 
 def _fraction(value: float | None) -> Decimal | None:
     return None if value is None else Decimal(str(value))
-
-
-def _say(facts: dict[str, object], text: str, as_json: bool) -> None:
-    if as_json:
-        say_json(facts)
-    else:
-        print(text)

@@ -24,6 +24,14 @@ def say_json(value: object) -> None:
     print(json.dumps(value, default=str, indent=2))
 
 
+def say(facts: Mapping[str, object], text: str, *, as_json: bool) -> None:
+    """The same message for a program (`facts`) or for a person (`text`)."""
+    if as_json:
+        say_json(facts)
+    else:
+        print(text)
+
+
 def say_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str, title: str = "") -> None:
     """`rows` as JSON or as a table with a column for each key; `empty` is said when there are none."""
     if as_json:

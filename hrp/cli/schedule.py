@@ -14,7 +14,6 @@ app = typer.Typer(
     help="When the jobs run: launchd on macOS, systemd on Linux.", no_args_is_help=True, rich_markup_mode=None
 )
 
-REINSTALL = "hrp schedule install"
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")]
 Trading = Annotated[
     bool, typer.Option("--trading", help="Enable the live trader and let it send orders. Without it, it is disabled.")
@@ -69,7 +68,9 @@ def _act(name: str, trading: bool, dry_run: bool, as_json: bool, env_file: EnvFi
     lines = act(target, units(platform, where, trading=trading), service_manager.run_command, uid=uid, dry_run=dry_run)
     changes = clock_change(where) if platform is Platform.LAUNCHD and name != "uninstall" else None
     if changes:
-        lines.append(f"launchd knows local time only: from {changes} on these times are wrong, run then: {REINSTALL}")
+        lines.append(
+            f"launchd knows local time only: from {changes} on these times are wrong; repeat this command then"
+        )
     if as_json:
         say_json({"folder": target, "acts": lines})
     else:

@@ -1,4 +1,4 @@
-"""hrp init, doctor, dashboard, demo"""
+"""hrp init, doctor, dashboard"""
 
 from __future__ import annotations
 

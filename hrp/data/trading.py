@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from hrp.data.rows import Connection, fetch, fetch_value, insert, where
+from hrp.data.rows import Connection, fetch, fetch_value, insert, utc, where
 from hrp.domain.orders import OrderSide
 from hrp.domain.positions import Break, Fill, Position
 
@@ -194,8 +194,13 @@ class Baseline:
 
 
 def save_baseline(con: Connection, baseline: Baseline) -> None:
-    """Add a baseline; the newest one of an account counts, the earlier ones stay."""
+    """Add a baseline, or replace the one of the same instant; the newest of an account counts, earlier ones stay."""
     key = {"account": baseline.account, "accepted_at": baseline.accepted_at}
+    for table in ("baselines", "baseline_positions"):
+        con.execute(
+            f"DELETE FROM {table} WHERE account = ? AND accepted_at = ?::TIMESTAMPTZ",
+            [baseline.account, utc(baseline.accepted_at)],
+        )
     facts = {name: getattr(baseline, name) for name in ("session", "cash_usd", "actor", "reason")}
     insert(con, "baselines", [{**key, **facts}])
     held = [

@@ -12,7 +12,7 @@ from hrp.domain.positions import Break, BrokerState, CompletedOrder, Fill, Worki
 from hrp.errors import BrokerError
 
 OWN_PREFIX = "hrp-"
-CASH_TOLERANCE_USD = Decimal(1)  # fills are booked unrounded, the broker books cents
+CASH_TOLERANCE_USD = Decimal(1)  # a broker may round each fill's value otherwise
 
 POSITION, CASH, UNKNOWN_ORDER, FOREIGN_FILL = "POSITION", "CASH", "UNKNOWN_ORDER", "FOREIGN_FILL"
 

@@ -83,6 +83,13 @@ def test_a_break_that_a_person_accepts_is_gone_and_leaves_a_trace(api: PlatformA
     assert event.details == {"reason": "dividend of XOM", "breaks": ["CASH cash: 99000.00 | 99012.50"]}
 
 
+def test_the_state_of_the_very_instant_of_the_last_sync_can_be_accepted(api: PlatformAPI):
+    api.store_snapshot(EVE, state("99000.00", START))
+    api.store_snapshot(EVE, state("99012.50", START))
+    api.accept_broker(EVE, state("99012.50", START), "operator", "dividend of XOM")
+    assert api.store_snapshot(LAST, state("99012.50", NOW)) == []
+
+
 def test_executions_before_the_baseline_are_not_counted_twice(api: PlatformAPI):
     early = bought("XOM", 10, "100.00", START - timedelta(hours=2))
     api.store_fills([early])
