@@ -20,8 +20,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "making the environment in $(VENV) (a minute, once)"
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip sync --quiet --compile-bytecode requirements.lock
-	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip sync --system-certs --quiet --compile-bytecode requirements.lock
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --system-certs --quiet --no-deps --editable .
 	@touch $(STAMP)
 
 demo: $(STAMP)  ## twenty nights on real prices; FRESH=1 starts over, DEMO_HOME=... elsewhere
@@ -40,7 +40,7 @@ types: $(STAMP)
 	@$(BIN)/mypy
 
 lock: $(STAMP)  ## resolve the dependencies anew
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header \
+	@$(BIN)/uv pip compile --system-certs --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header \
 		--extra dev pyproject.toml --output-file requirements.lock
 
 clean:  ## remove the environment

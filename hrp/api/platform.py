@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hrp.api import books, deployments, inference, nights, research
+from hrp.api import books, deployments, inference, nights, research, strategies
 from hrp.data import features as store_features
 from hrp.data import journal, market, trading
 from hrp.data import models as store_models
@@ -74,11 +74,11 @@ class PlatformAPI:
 
     def create_hypothesis(self, title: str, model_name: str, allocation: Decimal = Decimal(1)) -> Strategy:
         """A new draft hypothesis that names its model."""
-        return deployments.create_hypothesis(self.app, title, model_name, allocation)
+        return strategies.create_hypothesis(self.app, title, model_name, allocation)
 
     def get_deployed_strategies(self) -> list[Strategy]:
         """The strategies that trade."""
-        return deployments.deployed(self.app)
+        return strategies.deployed(self.app)
 
     def train_model(self, model_name: str, through: date, first: date | None = None) -> ModelVersion:
         """Train with walk-forward validation, log and register; no alias of the night moves."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hrp.api.decision import blended, no_buys, predictions_of, target_weights
-from hrp.api.deployments import CHALLENGER, CHAMPION, deployed
+from hrp.api.deployments import CHALLENGER, CHAMPION
 from hrp.api.nights import load_nights
+from hrp.api.strategies import deployed
 from hrp.data import market
 from hrp.domain.deployment import ModelVersion
 from hrp.domain.quality import quarantined

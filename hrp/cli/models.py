@@ -69,12 +69,12 @@ def promote(
 ) -> None:
     """Make a version champion if it passes the gate. Its strategy trades it from the next night on."""
     from hrp.agents.runner import by_hand
-    from hrp.api import deployments
+    from hrp.api import deployments, strategies
     from hrp.errors import EXIT_NOT_READY
     from hrp.wiring import build
 
     app_ = build(env_file)
-    share = deployments.fitting_share(app_, model, _fraction(allocation))
+    share = strategies.fitting_share(app_, model, _fraction(allocation))
     if dry_run:
         reasons = deployments.gate(app_, app_.registry().version(model, version))
         verdict = f"would be refused: {'; '.join(reasons)}" if reasons else "passes the gate and would become champion"
@@ -82,7 +82,7 @@ def promote(
         raise typer.Exit(EXIT_NOT_READY if reasons else 0)
     with by_hand(app_, f"promote {model}") as api:
         entry = api.deploy_model(model, version, ACTOR, reason)
-        strategy = deployments.deploy_strategy(api.app, model, title or model, share)
+        strategy = strategies.deploy_strategy(api.app, model, title or model, share)
     text = (
         f"{model} v{entry.to_version} is champion; {strategy.hypothesis_id} ({strategy.title}) trades it with "
         f"{strategy.allocation:.0%} of the account"
@@ -138,11 +138,11 @@ def allocate(
 ) -> None:
     """Change how much of the account a model's strategy may use."""
     from hrp.agents.runner import by_hand
-    from hrp.api import deployments
+    from hrp.api import strategies
     from hrp.wiring import build
 
     with by_hand(build(env_file), f"allocate {model}", dry_run=dry_run) as api:
-        strategy = deployments.allocate(api.app, model, Decimal(str(fraction)))
+        strategy = strategies.allocate(api.app, model, Decimal(str(fraction)))
         api.log_event("allocated", ACTOR, strategy.hypothesis_id, {"allocation": strategy.allocation})
     verb = "would trade" if dry_run else "trades"
     text = f"{strategy.hypothesis_id} {verb} {model} with {strategy.allocation:.0%} of the account"
@@ -159,11 +159,11 @@ def retire(
 ) -> None:
     """Stop trading a model. Names that no other strategy predicts stay as they are."""
     from hrp.agents.runner import by_hand
-    from hrp.api import deployments
+    from hrp.api import strategies
     from hrp.wiring import build
 
     with by_hand(build(env_file), f"retire {model}", dry_run=dry_run) as api:
-        strategy = deployments.retire(api.app, model, session=api.today(), actor=ACTOR, reason=reason)
+        strategy = strategies.retire(api.app, model, session=api.today(), actor=ACTOR, reason=reason)
     verb = "would no longer trade" if dry_run else "no longer trades"
     text = f"{strategy.hypothesis_id} {verb} {model}; holdings that no other strategy predicts stay, sell them in TWS"
     say({"strategy": strategy.hypothesis_id, "status": strategy.status}, text, as_json=as_json)

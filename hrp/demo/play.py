@@ -12,7 +12,7 @@ import pandas as pd
 
 from hrp.agents.jobs import JobRun
 from hrp.agents.runner import NIGHTLY, Options, execute
-from hrp.api import deployments, research
+from hrp.api import research, strategies
 from hrp.api.platform import PlatformAPI
 from hrp.data import orders as store_orders
 from hrp.data import trading
@@ -77,7 +77,7 @@ def research_act(stage: Stage, say: Say) -> Playbill:
     version = api.train_model(MODEL, stage.eve, TRAIN_FROM)
     say(f"promotion of {version.label} through the gate")
     api.deploy_model(MODEL, version.version, actor="demo", reason="first champion")
-    deployments.deploy_strategy(stage.app, MODEL, TITLE)
+    strategies.deploy_strategy(stage.app, MODEL, TITLE)
     say("backtest of its out-of-sample predictions with vectorbt")
     two_years = previous_session(stage.eve, 500)
     return Playbill(version, api.run_backtest(MODEL, version.version, two_years, stage.eve, CASH))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from workspaces import MODEL, finished_workspace
 
-from hrp.api.deployments import deploy_strategy, deployed
+from hrp.api.strategies import deploy_strategy, deployed
 from hrp.domain.deployment import HypothesisStatus
 from hrp.errors import ConfigError
 from hrp.wiring import App

@@ -13,7 +13,7 @@ import pytest
 
 from hrp.agents.jobs import JobRun
 from hrp.agents.runner import NIGHTLY, Options, execute
-from hrp.api import deployments, research
+from hrp.api import deployments, research, strategies
 from hrp.api.platform import PlatformAPI
 from hrp.api.rehearsal import write_market
 from hrp.data import orders as store_orders
@@ -68,7 +68,7 @@ def month(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         execute(app, job, eve, Options(), lambda _: None)
     version = PlatformAPI(app).train_model("sp500", eve)
     deployments.promote(app, "sp500", version.version, session=eve, actor="test", reason="first")
-    deployments.deploy_strategy(app, "sp500", "five hundred names")
+    strategies.deploy_strategy(app, "sp500", "five hundred names")
     market = write_market(source.fetch_bars(None, date(2015, 6, 1), FILLS_OF_THE_LAST), home / "market.parquet")
     running = client.start(app.settings.gateway_dir, market, ACCOUNT, clock=clock.now(), cash=CASH)
     app = replace(app, settings=app.settings.model_copy(update={"ibkr_port": running.port}))

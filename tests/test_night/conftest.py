@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from hrp.agents.runner import Options, execute
-from hrp.api import deployments
+from hrp.api import strategies
 from hrp.api.platform import PlatformAPI
 from hrp.api.rehearsal import write_market
 from hrp.data import market as store_market
@@ -138,7 +138,7 @@ def _research(night: Night) -> None:
     _tamper(registry, night)
     registry.register(replace(plain, thresholds=dict.fromkeys((*CORE.names, "prediction"), 1e-6)))
     api.deploy_model(MODEL, GOOD, actor="test", reason="first champion")
-    deployments.deploy_strategy(app, MODEL, "moods of a small market")
+    strategies.deploy_strategy(app, MODEL, "moods of a small market")
 
 
 def _trained(night: Night, features: FeatureSet) -> TrainedModel:
