@@ -255,13 +255,15 @@ def _connect(path: Path, settings: _Config, *, read_only: bool) -> Connection:
 @contextmanager
 def _transaction(con: Connection) -> Iterator[None]:
     con.execute("BEGIN")
+    committed = False
     try:
         yield
         con.execute("COMMIT")
-    except BaseException:
-        with suppress(duckdb.Error):  # a failed COMMIT has ended the transaction already
-            con.execute("ROLLBACK")
-        raise
+        committed = True
+    finally:
+        if not committed:
+            with suppress(duckdb.Error):  # a failed COMMIT has ended the transaction already
+                con.execute("ROLLBACK")
 
 
 def _is_locked(error: BaseException) -> bool:

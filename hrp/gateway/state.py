@@ -53,12 +53,12 @@ class Ledger:
     def transaction(self) -> Iterator[None]:
         """Everything inside is stored together, or not at all."""
         self._connection.execute("BEGIN IMMEDIATE")
+        outcome = "ROLLBACK"
         try:
             yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            outcome = "COMMIT"
+        finally:
+            self._connection.execute(outcome)
 
     def found(self, account: str, clock: datetime, cash: Decimal) -> None:
         """Begin with `clock` and `cash` if this file is new; otherwise what it holds stands.
