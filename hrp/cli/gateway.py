@@ -98,7 +98,8 @@ def advance(
 
 @app.command()
 def log(
-    message: Annotated[int | None, typer.Option("--message", help="Only this message number; 3 is placeOrder.")] = None,
+    message: Annotated[int | None, typer.Option("--message", help="Only this number; 3 inbound is placeOrder.")] = None,
+    direction: Annotated[str | None, typer.Option("--direction", help="in or out: to or from the gateway.")] = None,
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
@@ -106,8 +107,11 @@ def log(
     from dataclasses import asdict
 
     from hrp.cli.output import say_rows
+    from hrp.errors import UsageError
     from hrp.gateway import client
     from hrp.wiring import build
 
-    messages = client.message_log(build(env_file).settings.gateway_dir, message_id=message)
+    if direction not in (None, "in", "out"):
+        raise UsageError(f"--direction {direction!r} is neither in nor out")
+    messages = client.message_log(build(env_file).settings.gateway_dir, message_id=message, direction=direction)
     say_rows([asdict(entry) for entry in messages], as_json=as_json, empty="no messages")

@@ -11,6 +11,8 @@ from typing import Any
 
 from hrp.errors import HRPError
 
+THOUSANDS = 10_000  # from here on a number is read by its thousands, not by its digits
+
 
 def complain(error: HRPError, *, as_json: bool) -> None:
     """One line about what was wrong on standard error; with `as_json` a document on standard output as well."""
@@ -71,6 +73,6 @@ def _cell(value: Any, column: str) -> str:
         case Decimal():
             return f"{value:,.2f}"
         case float():
-            return f"{value:.4g}"
+            return f"{value:,.0f}" if abs(value) >= THOUSANDS else f"{value:.4g}"
         case _:
             return str(value)

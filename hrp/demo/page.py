@@ -36,7 +36,7 @@ def write_page(stage: Stage, bill: Playbill, outcome: Outcome) -> Path:
         ("Holdings at the end", _holdings(outcome)),
         ("Fills", _fills(outcome)),
         ("Denials", _table(("session", "order", "reason"), denials(outcome))),
-        ("The backtest before promotion", _long_backtest(bill)),
+        ("The backtest of two years out of sample", _long_backtest(bill)),
         ("Time by job", _table(("job", "runs", "seconds a run"), seconds_by_job(bill))),
     ]
     body = "".join(f"<h2>{escape(title)}</h2>{content}" for title, content in sections)
@@ -78,7 +78,10 @@ def _long_backtest(bill: Playbill) -> str:
     equity = bill.long_backtest.equity
     figure = go.Figure()
     figure.add_scatter(x=equity.index, y=equity, name="out-of-sample backtest", line_color=BACKTEST)
-    rows = [(name.replace("_", " "), f"{value:,.4g}") for name, value in bill.long_backtest.stats.items()]
+    rows = [
+        (name.replace("_", " "), f"{value:,.2f}" if abs(value) > 1 else f"{value:.4f}")
+        for name, value in bill.long_backtest.stats.items()
+    ]
     return _chart(figure, "USD", ",.0f") + _table(("figure", "value"), rows)
 
 
