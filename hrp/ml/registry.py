@@ -331,7 +331,7 @@ def _translated(what: str) -> Iterator[None]:
     except MlflowException as error:
         reason = str(error).splitlines()[0]
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            raise ModelNotFoundError(f"{what}: {reason}; run: hrp models list") from error
+            raise ModelNotFoundError(f"{what}: {reason}; run: hrp models list MODEL") from error
         raise ModelError(f"{what}: {reason}") from error
     except (OSError, SQLAlchemyError) as error:
         raise ModelError(f"{what}: {error}") from error
