@@ -13,7 +13,7 @@ import pytest
 from hrp.gateway import client
 from hrp.gateway.process import Running
 
-from .support import ACCOUNT, at, write_market
+from .support import ACCOUNT, at, close_desks, write_market
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,13 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     running = client.start(folder / "state", market, ACCOUNT, clock=at(2, 22))
     yield Process(folder / "state", market, running)
     client.stop(folder / "state")
+
+
+@pytest.fixture(autouse=True)
+def closed_desks() -> Iterator[None]:
+    """No test leaves a file open."""
+    yield
+    close_desks()
 
 
 @pytest.fixture

@@ -46,12 +46,22 @@ def write_market(path: Path, rows: Iterable[tuple[object, ...]] = BARS) -> Path:
     return path
 
 
+_opened: list[Ledger] = []
+
+
 def open_desk(folder: Path, clock: datetime, cash: str = "100000.00") -> Desk:
     """A desk over the state in `folder`, as a restarted process would have it."""
     market = folder / "market.parquet"
     ledger = Ledger(folder)
+    _opened.append(ledger)
     ledger.found(ACCOUNT, clock, Decimal(cash))
     return Desk(Books(ledger, Market(market if market.exists() else write_market(market))))
+
+
+def close_desks() -> None:
+    """Let go of the files of every desk that was opened."""
+    while _opened:
+        _opened.pop().close()
 
 
 class Teller:
