@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hrp.agents.jobs import Job, JobResult
-from hrp.domain.deployment import Strategy
 from hrp.errors import EXIT_FAILED, EXIT_NOT_READY, ModelError
 
 
@@ -26,23 +25,29 @@ class DailyPredictionJob(Job):
         versions: dict[str, int] = {}
         errors: dict[str, str] = {}
         notices: list[str] = []
+        left_out: dict[str, dict[str, str]] = {}
         codes: list[int] = []
         for strategy in strategies:
             try:
-                counts[strategy.hypothesis_id], versions[strategy.hypothesis_id], notice = self._predict(strategy)
+                champion = self.api.resolve_champion(strategy, self.session)
+                predicted, omitted = self.api.predict_session(strategy, champion.version, self.session, self.run_id)
             except ModelError as error:
                 errors[strategy.hypothesis_id] = str(error)
                 codes.append(error.exit_code)
             else:
-                notices += [notice] if notice else []
-        facts = {"predictions": counts, "model_versions": versions, "errors": errors, "notices": notices}
+                counts[strategy.hypothesis_id] = len(predicted)
+                versions[strategy.hypothesis_id] = champion.version.version
+                left_out |= {strategy.hypothesis_id: omitted} if omitted else {}
+                notices += [champion.notice] if champion.notice else []
+        facts = {
+            "predictions": counts,
+            "model_versions": versions,
+            "left_out": left_out,
+            "errors": errors,
+            "notices": notices,
+        }
         alert = "; ".join([*(f"{name}: {text}" for name, text in errors.items()), *notices])
         if not errors:
             return JobResult("success", facts, sum(counts.values()), alert=alert)
         status = "partial_failure" if counts else "failure"
         return JobResult(status, facts, sum(counts.values()), max(codes, default=EXIT_FAILED), alert)
-
-    def _predict(self, strategy: Strategy) -> tuple[int, int, str]:
-        champion = self.api.resolve_champion(strategy, self.session)
-        predictions = self.api.predict_session(strategy, champion.version, self.session, self.run_id)
-        return len(predictions), champion.version.version, champion.notice

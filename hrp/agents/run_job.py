@@ -88,7 +88,7 @@ def show(console: Console, runs: Sequence[JobRun]) -> None:
 
 
 def _brief(facts: Mapping[str, object]) -> str:
-    plain = {key: value for key, value in facts.items() if value not in (None, "", 0) and not isinstance(value, list)}
+    plain = {key: value for key, value in facts.items() if value and not isinstance(value, list)}
     parts = [f"{key}={_short(value)}" for key, value in plain.items()]
     parts += [f"{key}={len(value)}" for key, value in facts.items() if isinstance(value, list) and value]
     return " ".join(parts)

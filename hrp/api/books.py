@@ -173,14 +173,15 @@ def session_report(app: App, session: date) -> str:
     """One page of text: the runs, the money, the orders and denials, the drift alarms and the breaks of a session."""
     with app.store().read() as con:
         runs = journal.load_runs(con, session=session)
-        money = looks.newest_equity(con)
+        accounts = [row["account"] for row in looks.newest_equity(con)]
+        money = [row for account in accounts for row in trading.load_equity(con, account, session, session)]
         orders = store_orders.load_orders(con, session=session)
         alarms = looks.drift(con, session, every=False)
-        breaks = [b for row in money for b in trading.load_breaks(con, row["account"])]
+        breaks = [found for row in money for found in trading.load_breaks(con, row.account, session)]
     denied = [order for order in orders if order.status is OrderStatus.DENIED]
     sections = {
         "runs": [f"{run.job}: {run.status} ({run.seconds or 0:.1f} s){_because(run.error)}" for run in reversed(runs)],
-        "account": [f"{r['account']}: equity {r['net_liquidation_usd']} USD, cash {r['cash_usd']} USD" for r in money],
+        "account": [f"{row.account}: equity {row.net_liquidation_usd} USD, cash {row.cash_usd} USD" for row in money],
         "orders": [f"{o.side} {o.quantity} {o.symbol}: {o.status}" for o in orders if o not in denied],
         "denied": [f"{o.side} {o.quantity} {o.symbol}: {o.denial}" for o in denied],
         "drift alarms": [f"{a['drift_type']} {a['column_name']}: {a['verdict']} {a['detail']}" for a in alarms],

@@ -29,9 +29,10 @@ class Night:
 def target_weights(predictions: Mapping[str, float], settings: Settings) -> dict[str, Decimal]:
     """Target fractions of equity: the best names by prediction, held in equal weights within the limits."""
     signals = predictions_to_signals(pd.Series(dict(predictions)), method="rank", top_pct=settings.top_pct)
-    longs = [str(symbol) for symbol in signals.index[signals == 1]][: settings.max_positions]
+    longs = [str(symbol) for symbol in signals.index[signals == 1]]
+    best = sorted(longs, key=lambda symbol: (-predictions[symbol], symbol))[: settings.max_positions]
     gross = min(settings.max_gross_pct, 1 - settings.min_cash_pct)
-    return equal_weights(longs, gross, settings.max_position_pct)
+    return equal_weights(best, gross, settings.max_position_pct)
 
 
 def blended(nights: Sequence[Night], settings: Settings) -> dict[str, Decimal]:

@@ -18,7 +18,7 @@ from hrp.domain.quality import quarantined
 from hrp.domain.sessions import previous_session
 from hrp.errors import DataError, ModelNotFoundError, RequirementNotMetError
 from hrp.ml.features import Panel, compute, feature_set_named
-from hrp.ml.inference import predict, predict_history, require_coverage
+from hrp.ml.inference import predict, predict_history, require_coverage, too_incomplete
 from hrp.monitoring.concept import concept_checks
 from hrp.ports import LoadedModel
 from hrp.wiring import App
@@ -57,7 +57,7 @@ def window(app: App, loaded: LoadedModel, session: date, sessions: int) -> pd.Da
     features = feature_set_named(loaded.version.feature_set)
     seen = panel(app, tradable(app, session), session, features.lookback_sessions + sessions - 1)
     values = compute(features, seen)
-    recent = values[values.index.get_level_values("session") > seen.sessions[-sessions - 1]]
+    recent = values[values.index.get_level_values("session") >= seen.sessions[-sessions:][0]]
     return predict_history(loaded, recent)
 
 
@@ -75,8 +75,8 @@ def realised(app: App, predictions: pd.DataFrame, session: date, horizon: int) -
 def stored_predictions(app: App, strategy: str, version: int) -> pd.DataFrame:
     """Every stored prediction of one version: session, symbol, prediction."""
     with app.store().read() as con:
-        history = store_models.load_prediction_history(con, strategy)
-    return history.loc[history["model_version"] == version, ["session", "symbol", "prediction"]].reset_index(drop=True)
+        history = store_models.load_prediction_history(con, strategy, model_version=version)
+    return history[["session", "symbol", "prediction"]]
 
 
 def predict_model(
@@ -97,16 +97,21 @@ def predict_model(
 
 def predict_session(
     app: App, strategy: Strategy, version: ModelVersion, session: date, run_id: str
-) -> pd.Series[float]:
-    """Predict every tradable name for one strategy and keep the predictions, if enough of them can be predicted."""
-    predictions = predict(app.registry().load(version), _stored_features(app, session), session)
+) -> tuple[pd.Series[float], dict[str, str]]:
+    """Predict every tradable name for one strategy and keep the predictions, if enough of them can be predicted.
+
+    Returns:
+        The predictions by symbol, and the names that have too few features for one, each with its reason.
+    """
+    loaded, stored = app.registry().load(version), _stored_features(app, session)
+    predictions = predict(loaded, stored, session)
     require_coverage(predictions, tradable(app, session), float(app.settings.coverage_floor_pct), session=session)
     with app.store().write() as con:
         store_models.save_predictions(
             con, session, strategy.hypothesis_id, version.model_name, version.version, predictions, run_id,
             app.clock.now(),
         )  # fmt: skip
-    return predictions
+    return predictions, too_incomplete(loaded, stored)
 
 
 def check_drift(app: App, strategy: Strategy, session: date, run_id: str) -> DriftReport:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -113,8 +113,8 @@ class PlatformAPI:
 
     def predict_session(
         self, strategy: Strategy, version: ModelVersion, session: date, run_id: str
-    ) -> pd.Series[float]:
-        """Predict the universe and keep the predictions."""
+    ) -> tuple[pd.Series[float], dict[str, str]]:
+        """Predict the universe and keep the predictions; with them the names left out, each with its reason."""
         return inference.predict_session(self.app, strategy, version, session, run_id)
 
     def get_model_predictions(
@@ -272,10 +272,6 @@ class PlatformAPI:
     def now(self) -> datetime:
         """The instant of the app's clock."""
         return self.app.clock.now()
-
-    def with_settings(self, **changes: Any) -> PlatformAPI:
-        """The same door with other settings."""
-        return PlatformAPI(replace(self.app, settings=self.app.settings.model_copy(update=changes)))
 
 
 GOOD = frozenset({"success", "ok", "drift_detected", "breaks", "nothing_to_do", "dry_run"})

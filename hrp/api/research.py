@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -89,16 +89,8 @@ def backtest_predictions(app: App, predictions: pd.DataFrame, cash: Decimal) -> 
     with app.store().read() as con:
         symbols = sorted(set(predictions["symbol"]))
         bars = market.load_prices(con, symbols, min(by_session), market.newest_session(con) or max(by_session))
-    return app.backtester()(
-        {session: target_weights(scores, app.settings) for session, scores in by_session.items()},
-        by_session,
-        bars.pivot(index="session", columns="symbol", values="open"),
-        bars.pivot(index="session", columns="symbol", values="close"),
-        cash=cash,
-        limits=app.settings.limits(),
-        collar_pct=app.settings.collar_pct,
-        credit_usd=cash,
-    )
+    weights = {session: target_weights(scores, app.settings) for session, scores in by_session.items()}
+    return _backtest(app, weights, by_session, bars, cash)
 
 
 def backtest_nights(app: App, sessions: Sequence[date], cash: Decimal) -> BacktestResult:
@@ -115,15 +107,25 @@ def backtest_nights(app: App, sessions: Sequence[date], cash: Decimal) -> Backte
     with app.store().read() as con:
         frozen = {session: quarantined(market.load_findings(con, session)) for session in sessions}
         bars = market.load_prices(con, None, min(sessions), next_session(max(sessions)))
-    return app.backtester()(
-        {session: blended(nights, app.settings) for session, nights in by_session.items()},
-        {session: predictions_of(nights) for session, nights in by_session.items()},
-        bars.pivot(index="session", columns="symbol", values="open"),
-        bars.pivot(index="session", columns="symbol", values="close"),
-        cash=cash,
-        limits=app.settings.limits(),
-        frozen=frozen,
-        no_buys={session: no_buys(nights) for session, nights in by_session.items()},
-        collar_pct=app.settings.collar_pct,
-        credit_usd=cash,
-    )
+    weights = {session: blended(nights, app.settings) for session, nights in by_session.items()}
+    predictions = {session: predictions_of(nights) for session, nights in by_session.items()}
+    held_back = {session: no_buys(nights) for session, nights in by_session.items()}
+    return _backtest(app, weights, predictions, bars, cash, frozen=frozen, no_buys=held_back)
+
+
+def _backtest(
+    app: App,
+    weights: Mapping[date, Mapping[str, Decimal]],
+    predictions: Mapping[date, Mapping[str, float]],
+    bars: pd.DataFrame,
+    cash: Decimal,
+    **reasons: Mapping[date, Mapping[str, str]],
+) -> BacktestResult:
+    """With the account's limits, and credit for purchases that open dearer than they closed."""
+    opens, closes = (bars.pivot(index="session", columns="symbol", values=field) for field in ("open", "close"))
+    settings = app.settings
+    run = app.backtester()
+    return run(
+        weights, predictions, opens, closes,
+        cash=cash, limits=settings.limits(), collar_pct=settings.collar_pct, credit_usd=cash, **reasons,
+    )  # fmt: skip

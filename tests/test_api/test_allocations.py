@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from workspaces import MODEL, finished_workspace
 
+from hrp.api.decision import target_weights
 from hrp.api.strategies import deploy_strategy, deployed
 from hrp.domain.deployment import HypothesisStatus
 from hrp.errors import ConfigError
@@ -51,3 +52,8 @@ def test_a_second_strategy_takes_what_is_left(app: App):
 def test_an_allocation_is_a_fraction_of_what_there_is(app: App, share: str):
     with pytest.raises(ConfigError, match="does not fit"):
         deploy_strategy(app, MODEL, "", D(share))
+
+
+def test_the_best_names_are_held_when_more_are_chosen_than_may_be_held(app: App):
+    settings = app.settings.model_copy(update={"top_pct": 1.0, "max_positions": 2})
+    assert set(target_weights({"AAPL": 0.1, "MSFT": 0.3, "XOM": 0.2}, settings)) == {"MSFT", "XOM"}
