@@ -8,12 +8,12 @@ from decimal import Decimal
 from html import escape
 from pathlib import Path
 
-import pandas as pd
 import plotly.graph_objects as go
 
 from hrp.demo.play import Outcome, Playbill
 from hrp.demo.stage import Stage
 from hrp.demo.words import denials, figures, seconds_by_job
+from hrp.domain.pnl import drawdowns
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2rem auto; padding: 0 1rem; color: #1f2933; }
@@ -67,10 +67,10 @@ def _equity_chart(outcome: Outcome) -> str:
 
 
 def _drawdown_chart(outcome: Outcome) -> str:
-    equity = pd.Series({row.session: float(row.net_liquidation_usd) for row in outcome.equity})
-    below = equity / equity.cummax() - 1
+    days = [row.session for row in outcome.equity]
+    below = [-float(depth) for depth in drawdowns([row.net_liquidation_usd for row in outcome.equity])]
     figure = go.Figure()
-    figure.add_scatter(x=list(equity.index), y=below, fill="tozeroy", name="drawdown", line_color=PAPER)
+    figure.add_scatter(x=days, y=below, fill="tozeroy", name="drawdown", line_color=PAPER)
     return _chart(figure, "below the peak", ".1%", height=220)
 
 

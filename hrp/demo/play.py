@@ -23,6 +23,7 @@ from hrp.domain.positions import Break, Fill, Position
 from hrp.domain.sessions import previous_session
 from hrp.errors import DataError
 from hrp.gateway import client
+from hrp.research.evaluation import compare_equity
 
 if TYPE_CHECKING:
     from hrp.research.backtest import BacktestResult
@@ -62,10 +63,16 @@ class Outcome:
 
     @property
     def parity_cents(self) -> int:
-        """The largest difference between the account's equity and the backtest's in any session, in cents."""
-        backtest = {pd.Timestamp(str(day)).date(): usd for day, usd in self.nights_backtest.equity.items()}
-        cents = [round(100 * (float(row.net_liquidation_usd) - backtest[row.session])) for row in self.equity]
-        return max(abs(difference) for difference in cents)
+        """The largest difference between the account's equity and the backtest's in any session, in cents.
+
+        Raises:
+            DataError: a session stands in only one of the two.
+        """
+        paper = pd.Series({pd.Timestamp(row.session): row.net_liquidation_usd for row in self.equity})
+        comparison = compare_equity(paper, self.nights_backtest.equity)
+        if comparison.isna().any(axis=None):
+            raise DataError(f"account and backtest do not have the same sessions:\n{comparison}")
+        return int(comparison["difference_cents"].abs().max())
 
 
 def research_act(stage: Stage, say: Say) -> Playbill:
