@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from hrp.data import market
 from hrp.domain.sessions import FIRST_SESSION
 from hrp.errors import RequirementNotMetError
 from hrp.gateway import client
+from hrp.gateway.layouts import USUAL_VERSION
 from hrp.gateway.process import Running
 from hrp.wiring import App
 
@@ -42,12 +44,30 @@ def export_market(app: App) -> Path:
     return write_market(bars, app.settings.gateway_dir / "market.parquet")
 
 
-def start_gateway(app: App, port: int, clock: datetime | None, cash: Decimal) -> Running:
-    """Start the paper gateway of the workspace, or find it running."""
+def start_gateway(
+    app: App,
+    port: int,
+    clock: datetime | None,
+    cash: Decimal,
+    terms: Mapping[str, str] | None = None,
+    scenario: str | None = None,
+    server_version: int = USUAL_VERSION,
+) -> Running:
+    """Start the paper gateway of the workspace, or find it running; the last three as in `hrp.gateway.client.start`."""
     account = app.settings.require_account()
     state = app.settings.gateway_dir
     running = client.running(state)
     path = state / "market.parquet"
     if running is None and not path.exists():
         path = export_market(app)
-    return client.start(state, path, account, port=port, clock=clock, cash=cash)
+    return client.start(
+        state,
+        path,
+        account,
+        port=port,
+        clock=clock,
+        cash=cash,
+        terms=terms,
+        scenario=scenario,
+        server_version=server_version,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,11 +19,34 @@ def start(
     clock: Annotated[
         str | None, typer.Option("--clock", help="First instant, ISO with zone; default: last close.")
     ] = None,
-    cash: Annotated[str, typer.Option("--cash", help="USD of a new account.")] = "1000000.00",
+    cash: Annotated[str, typer.Option("--cash", help="Money of a new account, in its currency.")] = "1000000.00",
+    commission: Annotated[str | None, typer.Option("--commission", help="fixed (default) or tiered.")] = None,
+    volume_share: Annotated[
+        str | None,
+        typer.Option("--volume-share", help="Fraction of a session's volume that orders in a name get; default: all."),
+    ] = None,
+    closing_cutoff_minutes: Annotated[
+        str | None,
+        typer.Option("--closing-cutoff-minutes", help="No MOC and LOC so long before the close; default 10."),
+    ] = None,
+    base_currency: Annotated[str | None, typer.Option("--base-currency", help="Of a new account; default USD.")] = None,
+    rate: Annotated[str | None, typer.Option("--rate", help="USD for one unit of another base currency.")] = None,
+    actions: Annotated[
+        Path | None, typer.Option("--actions", help="Parquet or CSV: symbol, ex_session, kind, value.")
+    ] = None,
+    scenario: Annotated[
+        str | None, typer.Option("--scenario", help="What goes wrong: a name (hrp gateway scenarios) or a YAML file.")
+    ] = None,
+    server_version: Annotated[
+        int, typer.Option("--server-version", min=157, max=178, help="Newest protocol version it speaks.")
+    ] = 176,
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Start it over the stored prices. One that runs already is left alone."""
+    """Start it over the stored prices. One that runs already is left alone.
+
+    What the account trades by (commission to actions) is kept with it; what is not given stays as it was.
+    """
     from datetime import datetime
     from decimal import Decimal, InvalidOperation
 
@@ -35,7 +59,16 @@ def start(
         instant, money = (datetime.fromisoformat(clock) if clock else None), Decimal(cash)
     except (ValueError, InvalidOperation) as error:
         raise UsageError(f"--clock {clock!r} must be an ISO instant and --cash {cash!r} an amount") from error
-    running = start_gateway(app_, port or app_.settings.ibkr_port, instant, money)
+    said = {
+        "commission": commission,
+        "volume-share": volume_share,
+        "closing-cutoff-minutes": closing_cutoff_minutes,
+        "base-currency": base_currency,
+        "rate": rate,
+        "actions": str(actions.resolve()) if actions else None,
+    }
+    terms = {name: text for name, text in said.items() if text is not None}
+    running = start_gateway(app_, port or app_.settings.ibkr_port, instant, money, terms, scenario, server_version)
     text = f"paper gateway for {running.account} listens on 127.0.0.1:{running.port} (process {running.pid})"
     say({"account": running.account, "port": running.port, "pid": running.pid}, text, as_json=as_json)
 
@@ -98,20 +131,45 @@ def advance(
 
 @app.command()
 def log(
-    message: Annotated[int | None, typer.Option("--message", help="Only this number; 3 inbound is placeOrder.")] = None,
-    direction: Annotated[str | None, typer.Option("--direction", help="in or out: to or from the gateway.")] = None,
+    message: Annotated[
+        str | None, typer.Option("--message", "--name", help="Only this one: placeOrder, or a number such as 3.")
+    ] = None,
+    direction: Annotated[
+        str | None, typer.Option("--direction", help="in or out: to or from the gateway; note: its own remarks.")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", help="Only what is about this symbol.")] = None,
+    order_ref: Annotated[str | None, typer.Option("--order-ref", help="Only what is about this order.")] = None,
+    last: Annotated[int | None, typer.Option("--last", min=1, help="Only the last so many.")] = None,
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Every message that went in or out."""
+    """Every message that went in or out, by name and telling fields, and what the gateway remarked."""
     from dataclasses import asdict
 
-    from hrp.cli.output import say_rows
     from hrp.errors import UsageError
-    from hrp.gateway import client
+    from hrp.gateway.telling import HEADER, log_lines
     from hrp.wiring import build
 
-    if direction not in (None, "in", "out"):
-        raise UsageError(f"--direction {direction!r} is neither in nor out")
-    messages = client.message_log(build(env_file).settings.gateway_dir, message_id=message, direction=direction)
-    say_rows([asdict(entry) for entry in messages], as_json=as_json, empty="no messages")
+    if direction not in (None, "in", "out", "note"):
+        raise UsageError(f"--direction {direction!r} is not in, out or note")
+    state = build(env_file).settings.gateway_dir
+    lines = log_lines(state, message=message, direction=direction, symbol=symbol, order_ref=order_ref, last=last)
+    if as_json:
+        say_json([{**asdict(line.message), "name": line.message.name, "named": line.message.named} for line in lines])
+    else:
+        print("\n".join([HEADER, *(line.text() for line in lines)]) if lines else "no messages")
+
+
+@app.command()
+def scenarios(as_json: AsJson = False) -> None:
+    """What can be made to go wrong: the scenarios that `hrp gateway start --scenario` knows by name."""
+    from hrp.cli.output import say_rows
+    from hrp.gateway import scenario
+
+    rows = [
+        {"name": name, "about": scenario.load(name).about, "seen": scenario.load(name).seen}
+        for name in scenario.names()
+    ]
+    if not as_json:
+        rows = [{"name": row["name"], "about": row["about"]} for row in rows]
+    say_rows(rows, as_json=as_json, empty="no scenarios")

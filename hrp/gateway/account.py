@@ -7,36 +7,47 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from hrp.domain.commission import to_cents
-from hrp.gateway.records import Holding, Order, Side
+from hrp.gateway.records import Holding
+from hrp.gateway.terms import USD, Terms
 
-CURRENCY = "USD"
+CURRENCY = USD
 BASE = "BASE"
+_RATE_DECIMALS = 7
 
 Row = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Valuation:
-    """The account at the newest known prices, in USD.
+    """The account at the newest known prices, in USD where nothing else is said.
 
-    Holdings without a known price are valued at cost. `marks` holds a price for every symbol held or on order.
+    `marks` holds the price of every holding, its average cost where none is known. `base_cash` is in the base currency
+    of `terms`, 0 if that is USD. `reserved_sales` and `reserved_purchases` are what the rest of the working orders is
+    worth.
     """
 
     account: str
+    terms: Terms
     cash: Decimal
+    base_cash: Decimal
     holdings: Sequence[Holding]
-    working: Sequence[Order]
+    reserved_sales: Decimal
+    reserved_purchases: Decimal
     marks: Mapping[str, Decimal]
     realized_today: Decimal
     equity_before: Decimal
 
     def mark(self, holding: Holding) -> Decimal:
         """The price of one share in USD."""
-        return self.marks.get(holding.instrument.symbol, holding.average_cost)
+        return self.marks.get(holding.instrument.symbol, Decimal(0))
 
     def value(self, holding: Holding) -> Decimal:
         """The value of `holding` in whole cents."""
         return to_cents(holding.quantity * self.mark(holding))
+
+    def in_base(self, amount: Decimal) -> Decimal:
+        """`amount` of USD in the base currency, in whole cents."""
+        return to_cents(amount / self.terms.rate)
 
     @property
     def positions_value(self) -> Decimal:
@@ -45,8 +56,8 @@ class Valuation:
 
     @property
     def net_liquidation(self) -> Decimal:
-        """Cash and holdings."""
-        return self.cash + self.positions_value
+        """Cash of every currency, and holdings."""
+        return self.cash + to_cents(self.base_cash * self.terms.rate) + self.positions_value
 
     @property
     def unrealized(self) -> Decimal:
@@ -61,21 +72,7 @@ class Valuation:
     @property
     def buying_power(self) -> Decimal:
         """What a further purchase may cost: net liquidation, and working sales less working purchases."""
-        return max(self.net_liquidation + self._working(Side.SELL) - self._working(Side.BUY), Decimal("0.00"))
-
-    def estimate(self, order: Order) -> Decimal:
-        """What the rest of `order` is worth in whole cents: at its limit, else at the newest price."""
-        price = order.limit or self.marks.get(order.instrument.symbol, Decimal(0))
-        return to_cents(order.remaining * price)
-
-    def sellable(self, symbol: str) -> int:
-        """Shares of `symbol` held and not yet on a working sale."""
-        held = sum(holding.quantity for holding in self.holdings if holding.instrument.symbol == symbol)
-        selling = sum(o.remaining for o in self.working if o.side is Side.SELL and o.instrument.symbol == symbol)
-        return held - selling
-
-    def _working(self, side: Side) -> Decimal:
-        return sum((self.estimate(order) for order in self.working if order.side is side), Decimal("0.00"))
+        return max(self.net_liquidation + self.reserved_sales - self.reserved_purchases, Decimal("0.00"))
 
 
 def account_rows(now: Valuation) -> list[Row]:
@@ -85,36 +82,48 @@ def account_rows(now: Valuation) -> list[Row]:
 
 
 def money_rows(now: Valuation) -> list[Row]:
-    """The values of the whole account. The account is unlevered: margin is the value of the holdings."""
+    """The values of the whole account, in its base currency. It is unlevered: margin is the value of the holdings."""
+    held = now.positions_value
     values = {
         "NetLiquidation": now.net_liquidation,
         "EquityWithLoanValue": now.net_liquidation,
-        "TotalCashValue": now.cash,
-        "SettledCash": now.cash,
+        "TotalCashValue": now.net_liquidation - held,
+        "SettledCash": now.net_liquidation - held,
         "AccruedCash": Decimal("0.00"),
-        "AvailableFunds": now.cash,
-        "ExcessLiquidity": now.cash,
+        "AvailableFunds": now.net_liquidation - held,
+        "ExcessLiquidity": now.net_liquidation - held,
         "BuyingPower": now.buying_power,
-        "GrossPositionValue": now.positions_value,
-        "InitMarginReq": now.positions_value,
-        "MaintMarginReq": now.positions_value,
+        "GrossPositionValue": held,
+        "InitMarginReq": held,
+        "MaintMarginReq": held,
     }
-    return [(key, format(value, "f"), CURRENCY) for key, value in values.items()]
+    return [(key, format(now.in_base(value), "f"), now.terms.base_currency) for key, value in values.items()]
 
 
 def ledger_rows(now: Valuation) -> list[Row]:
-    """The values that exist for each currency and for the base currency; here both are the same."""
+    """The values that exist for each currency and, as `BASE`, for all of them together in the base currency."""
+    zero, held, base = Decimal("0.00"), now.positions_value, now.terms.base_currency
+    profits = now.unrealized, now.realized_today
+    in_base = [now.in_base(amount) for amount in (now.net_liquidation - held, held, *profits)]
+    rows = _ledger(BASE, Decimal("1.00"), *in_base)
+    if base != USD:
+        rows += _ledger(base, Decimal("1.00"), now.base_cash, zero, zero, zero)
+    return [*rows, *_ledger(USD, round(1 / now.terms.rate, _RATE_DECIMALS), now.cash, held, *profits)]
+
+
+def _ledger(
+    currency: str, rate: Decimal, cash: Decimal, held: Decimal, unrealized: Decimal, realized: Decimal
+) -> list[Row]:
     values = {
-        "CashBalance": now.cash,
-        "TotalCashBalance": now.cash,
-        "StockMarketValue": now.positions_value,
-        "NetLiquidationByCurrency": now.net_liquidation,
-        "UnrealizedPnL": now.unrealized,
-        "RealizedPnL": now.realized_today,
-        "ExchangeRate": Decimal("1.00"),
+        "CashBalance": cash,
+        "TotalCashBalance": cash,
+        "StockMarketValue": held,
+        "NetLiquidationByCurrency": cash + held,
+        "UnrealizedPnL": unrealized,
+        "RealizedPnL": realized,
+        "ExchangeRate": rate,
     }
-    rows = [(key, format(value, "f"), currency) for currency in (BASE, CURRENCY) for key, value in values.items()]
-    return [("Currency", BASE, BASE), ("Currency", CURRENCY, CURRENCY), *rows]
+    return [("Currency", currency, currency), *((key, format(value, "f"), currency) for key, value in values.items())]
 
 
 def summary_rows(now: Valuation, tags: Sequence[str]) -> list[Row]:
@@ -122,5 +131,6 @@ def summary_rows(now: Valuation, tags: Sequence[str]) -> list[Row]:
     rows: list[Row] = [row for row in account_rows(now)[2:] if row[0] in tags]
     if "$LEDGER:ALL" in tags:
         return rows + ledger_rows(now)
-    wanted = CURRENCY if f"$LEDGER:{CURRENCY}" in tags else BASE if "$LEDGER" in tags else None
-    return rows + [row for row in ledger_rows(now) if row[2] == wanted]
+    wanted = {tag.removeprefix("$LEDGER:") for tag in tags if tag.startswith("$LEDGER:")}
+    wanted |= {BASE} if "$LEDGER" in tags else set()
+    return rows + [row for row in ledger_rows(now) if row[2] in wanted]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
-from hrp.domain.commission import to_cents
+from hrp.domain.commission import Schedule, commission, to_cents
 from hrp.gateway.account import Valuation
 from hrp.gateway.clock import NEW_YORK, trading_day
 from hrp.gateway.market import Market, MarketView
@@ -61,14 +61,9 @@ class Books:
             return None
         return known or self.ledger.instrument(symbol)
 
-    def held(self) -> list[Holding]:
-        """Holdings that are not empty."""
-        return [holding for holding in self.ledger.holdings() if holding.quantity]
-
     def shown_holdings(self) -> list[Holding]:
-        """Holdings that are not empty, and those that the trading day has emptied."""
-        traded = {fill.instrument for fill in self.executions_today()}
-        return [holding for holding in self.ledger.holdings() if holding.quantity or holding.instrument in traded]
+        """Holdings that are not empty, and those that the trading day has emptied, by symbol."""
+        return self.ledger.holdings(traded_since=trading_day(self.now))
 
     def executions_today(self) -> list[Execution]:
         """The fills that the broker still shows: those of the trading day."""
@@ -79,29 +74,48 @@ class Books:
         midnight = datetime.combine(trading_day(self.now), time(), NEW_YORK)
         return self.ledger.ended_orders(midnight.astimezone(UTC))
 
-    def realized_today(self, instrument: Instrument | None = None) -> Decimal:
-        """Profit in USD of the day's sales, of `instrument` or of all."""
-        fills = [fill for fill in self.executions_today() if instrument in (None, fill.instrument)]
-        return sum((fill.realized for fill in fills if fill.realized is not None), Decimal("0.00"))
+    def realized_today(self, instrument: Instrument) -> Decimal:
+        """Profit in USD of the day's sales of `instrument`."""
+        return self.ledger.realized_since(trading_day(self.now), instrument)
 
     def valuation(self) -> Valuation:
         """The account at the newest known prices."""
-        holdings, working, view = self.held(), self.ledger.working_orders(), self.view
-        symbols = {holding.instrument.symbol for holding in holdings} | {o.instrument.symbol for o in working}
-        prices = {symbol: view.last_price(symbol) for symbol in symbols}
+        holdings, view, ledger = self.ledger.holdings(), self.view, self.ledger
         return Valuation(
             account=self.account,
-            cash=self.ledger.cash,
+            terms=ledger.terms,
+            cash=ledger.cash,
+            base_cash=ledger.base_cash,
             holdings=holdings,
-            working=working,
-            marks={symbol: price for symbol, price in prices.items() if price is not None},
-            realized_today=self.realized_today(),
-            equity_before=self.ledger.equity_before(trading_day(self.now)),
+            reserved_sales=ledger.reserved(Side.SELL),
+            reserved_purchases=ledger.reserved(Side.BUY),
+            marks={h.instrument.symbol: view.last_price(h.instrument.symbol) or h.average_cost for h in holdings},
+            realized_today=ledger.realized_since(trading_day(self.now)),
+            equity_before=ledger.equity_before(trading_day(self.now)),
         )
+
+    def sellable(self, instrument: Instrument) -> int:
+        """Shares of `instrument` held and not yet on a working sale."""
+        return self.ledger.holding(instrument).quantity - self.ledger.selling(instrument)
+
+    def tradable(self, order: Order, session: date) -> int:
+        """How much of `order` the volume of `session` leaves room for, after what has traded in it already."""
+        share = self.ledger.terms.volume_share
+        if share is None:
+            return order.remaining
+        bar = self.market.bar(order.instrument.symbol, session)
+        room = int(share * (bar.volume if bar else 0)) - self.ledger.shares_traded(order.instrument, session)
+        return min(order.remaining, max(room, 0))
+
+    def commission(self, shares: int, value: Decimal, session: date) -> Decimal:
+        """What an order that trades `shares` for `value` USD in `session` costs in USD."""
+        schedule = self.ledger.terms.commission
+        month_shares = self.ledger.shares_of_month(session) if schedule is Schedule.TIERED else 0
+        return commission(schedule, shares, value, month_shares)
 
     def daily_profit(self, now: Valuation, holding: Holding) -> Decimal:
         """What `holding` gained in USD since the close before the trading day, its trades of the day included."""
-        fills = [fill for fill in self.executions_today() if fill.instrument == holding.instrument]
+        fills = self.ledger.executions(trading_day(self.now), holding.instrument)
         bought = sum(fill.quantity if fill.side is Side.BUY else -fill.quantity for fill in fills)
         close = self.view.last_close(holding.instrument.symbol, before=trading_day(self.now)) or Decimal(0)
         paid = sum((_paid(fill) for fill in fills), Decimal("0.00"))

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,9 +16,11 @@ from pathlib import Path
 from hrp.errors import ConfigError
 from hrp.gateway import channel
 from hrp.gateway.errors import GatewayError, GatewayNotRunningError
+from hrp.gateway.layouts import USUAL_VERSION
 from hrp.gateway.messagelog import LoggedMessage, read_log
 from hrp.gateway.process import Running, is_alive, read_note
 from hrp.gateway.records import Advance
+from hrp.gateway.scenario import Scenario, load
 
 LOG_NAME = "gateway.log"
 _QUICK_SECONDS = 10.0
@@ -48,21 +51,37 @@ def start(
     port: int = 0,
     clock: datetime | None = None,
     cash: Decimal = Decimal("1000000.00"),
+    terms: Mapping[str, str] | None = None,
+    scenario: Scenario | Path | str | None = None,
+    server_version: int = USUAL_VERSION,
 ) -> Running:
     """Start a gateway of its own process and wait until it listens; one that runs already is returned as it is.
 
     Args:
         clock: the first simulated instant; default: the last close in `market`. Like `cash`, it counts only for a
             new state directory: an old one continues where it stopped.
+        terms: how the account trades, by the names in `hrp.gateway.terms`; what is not named stays as it was.
+        scenario: what goes wrong, as a record, a file, or a name of the library; each start says it anew. How often
+            its faults happened is kept with the state.
+        server_version: the newest version to speak, 157 to 178.
 
     Raises:
-        ConfigError: `clock` has no zone.
-        GatewayError: another account's gateway runs here, or the new one ended at once; its words are the message.
+        ConfigError: `clock` has no zone, or there is no such scenario.
+        GatewayError: another account's gateway runs here, or any does and there is a scenario to begin; or the new
+            one ended at once; its words are the message.
     """
     if clock is not None and clock.tzinfo is None:
         raise ConfigError(f"clock {clock} has no time zone")
     state_dir.mkdir(parents=True, exist_ok=True)
-    child = None if is_alive(state_dir) else _spawn(state_dir, market, account, port, clock, cash)
+    child = None
+    if is_alive(state_dir) and scenario:
+        raise GatewayError(f"a gateway runs in {state_dir}, and scenarios begin with it; stop it: hrp gateway stop")
+    if not is_alive(state_dir):
+        options = {"state": state_dir, "market": market, "account": account, "port": port, "cash": cash}
+        options |= {"server-version": server_version, **(terms or {})}
+        options |= {"clock": clock.isoformat()} if clock else {}
+        options |= {"scenario": _write_scenario(state_dir, scenario)} if scenario else {}
+        child = _spawn(state_dir, options)
     found = _wait_until_listening(state_dir, child)
     if child:
         child.returncode = 0  # it outlives this process on purpose; `stop` reaps it
@@ -84,8 +103,7 @@ def status(state_dir: Path) -> Status:
     Raises:
         GatewayNotRunningError: none runs there.
     """
-    found = _require_running(state_dir)
-    said = channel.call(found.control_port, channel.STATUS, timeout_seconds=_QUICK_SECONDS)
+    found, said = _ask(state_dir, channel.STATUS, _QUICK_SECONDS)
     return Status(
         running=found,
         clock=datetime.fromisoformat(said["clock"]),
@@ -110,9 +128,7 @@ def advance(state_dir: Path, to: datetime) -> Advance:
     """
     if to.tzinfo is None:
         raise ConfigError(f"instant {to} has no time zone")
-    port = _require_running(state_dir).control_port
-    instant = to.astimezone(UTC).isoformat()
-    said = channel.call(port, channel.ADVANCE, timeout_seconds=_ADVANCE_SECONDS, to=instant)
+    _, said = _ask(state_dir, channel.ADVANCE, _ADVANCE_SECONDS, to=to.astimezone(UTC).isoformat())
     moved_to = datetime.fromisoformat(said["clock"])
     return Advance(moved_to, said["opens"], said["closes"], said["fills"], said["ended"])
 
@@ -123,8 +139,7 @@ def reload(state_dir: Path) -> bool:
     Raises:
         GatewayNotRunningError: no gateway runs there.
     """
-    port = _require_running(state_dir).control_port
-    return bool(channel.call(port, channel.RELOAD, timeout_seconds=_ADVANCE_SECONDS)["reloaded"])
+    return bool(_ask(state_dir, channel.RELOAD, _ADVANCE_SECONDS)[1]["reloaded"])
 
 
 def stop(state_dir: Path) -> bool:
@@ -136,7 +151,7 @@ def stop(state_dir: Path) -> bool:
     found = running(state_dir)
     if found is None:
         return False
-    channel.call(found.control_port, channel.STOP, timeout_seconds=_QUICK_SECONDS)
+    _ask(state_dir, channel.STOP, _QUICK_SECONDS)
     for _ in range(_tries()):
         if not is_alive(state_dir):
             _reap(found.pid)
@@ -163,12 +178,17 @@ def message_log(
     return read_log(state_dir, direction=direction, message_id=message_id, client_id=client_id, after=after)
 
 
-def _spawn(
-    state_dir: Path, market: Path, account: str, port: int, clock: datetime | None, cash: Decimal
-) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "hrp.gateway", "--state", str(state_dir), "--market", str(market)]
-    command += ["--account", account, "--port", str(port), "--cash", str(cash)]
-    command += ["--clock", clock.isoformat()] if clock else []
+def _write_scenario(state_dir: Path, said: Scenario | Path | str) -> Path:
+    """A copy of the scenario beside the state, so that it is still there when the gateway starts again."""
+    scenario = said if isinstance(said, Scenario) else load(said)
+    path = state_dir / f"{scenario.name}.yaml"
+    path.write_text(scenario.text())
+    return path
+
+
+def _spawn(state_dir: Path, options: Mapping[str, object]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "hrp.gateway"]
+    command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
     with (state_dir / LOG_NAME).open("ab") as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
@@ -199,11 +219,19 @@ def _answers(found: Running) -> bool:
     return bool(said["pid"] == found.pid)
 
 
-def _require_running(state_dir: Path) -> Running:
-    found = running(state_dir)
-    if found is None:
-        raise GatewayNotRunningError(f"no gateway runs in {state_dir}; start it: hrp gateway start")
-    return found
+def _ask(state_dir: Path, command: str, timeout_seconds: float, **arguments: str) -> tuple[Running, channel.Reply]:
+    """What the gateway says to `command`; one that a scenario restarts is waited for."""
+    for _ in range(_tries()):
+        found = running(state_dir)
+        if found is None:
+            break
+        try:
+            return found, channel.call(found.control_port, command, timeout_seconds=timeout_seconds, **arguments)
+        except GatewayNotRunningError as error:
+            if not is_alive(state_dir) or isinstance(error.__cause__, TimeoutError):
+                raise
+        time.sleep(_PAUSE_SECONDS)
+    raise GatewayNotRunningError(f"no gateway runs in {state_dir}; start it: hrp gateway start")
 
 
 def _reap(pid: int) -> None:

@@ -12,9 +12,11 @@ from hrp.domain.sessions import close_at, is_session, last_closed, open_at, sess
 
 NEW_YORK = ZoneInfo("America/New_York")
 ZONE_NAME = "US/Eastern"
-AUCTION_CUTOFF = timedelta(minutes=2)
+_OPENING_CUTOFF = timedelta(minutes=2)
+_AFTER_CLOSE = timedelta(seconds=10)
 _LONGEST_CLOSURE = timedelta(days=14)
 _INSTANTS_KEPT = 64
+_FIRST_YEAR, _LAST_YEAR = 1990, 2050  # of the exchange's calendar
 
 
 class EventKind(StrEnum):
@@ -22,11 +24,12 @@ class EventKind(StrEnum):
 
     OPEN = "open"
     CLOSE = "close"
+    EXPIRY = "expiry"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A session opens or closes."""
+    """A session opens or closes, or orders reach the instant until which they were good."""
 
     at: datetime
     session: date
@@ -72,9 +75,15 @@ def next_open(now: datetime) -> date:
     return next(session for session in sessions_between(day, day + _LONGEST_CLOSURE) if open_at(session) > now)
 
 
-def too_late_for_auction(now: datetime) -> bool:
-    """True in the last two minutes before an open, when the exchanges take no more on-open orders."""
-    return open_at(next_open(now)) - now <= AUCTION_CUTOFF
+def takes_on_open(now: datetime) -> bool:
+    """False in the last two minutes before an open and the first ten seconds after a close."""
+    return open_at(next_open(now)) - now > _OPENING_CUTOFF and now - close_at(closed_session(now)) >= _AFTER_CLOSE
+
+
+def takes_on_close(now: datetime, cutoff: timedelta) -> bool:
+    """False in the last `cutoff` before a close, early closes included."""
+    running = running_session(now)
+    return running is None or close_at(running) - now > cutoff
 
 
 @lru_cache(maxsize=_INSTANTS_KEPT)
@@ -83,6 +92,7 @@ def closed_session(now: datetime) -> date:
     return last_closed(now)
 
 
+@lru_cache(maxsize=_INSTANTS_KEPT)
 def trading_day(now: datetime) -> date:
     """The day whose executions and completed orders are shown: the exchange's day, or the session before it."""
     day = exchange_day(now)
@@ -100,6 +110,7 @@ def parse_instant(text: str) -> datetime | None:
     times = [word for word in words if word not in ("UTC", ZONE_NAME, NEW_YORK.key)]
     try:
         naive = " ".join((day, *(times or ["00:00:00"])))
-        return datetime.strptime(naive, "%Y%m%d %H:%M:%S").replace(tzinfo=zone).astimezone(UTC)
+        instant = datetime.strptime(naive, "%Y%m%d %H:%M:%S").replace(tzinfo=zone)
     except ValueError:
         return None
+    return instant.astimezone(UTC) if _FIRST_YEAR <= instant.year <= _LAST_YEAR else None

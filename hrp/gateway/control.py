@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 
 from hrp.errors import HRPError
 from hrp.gateway.channel import ADVANCE, RELOAD, STATUS, STOP, Reply
-from hrp.gateway.desk import Delivery, Desk
+from hrp.gateway.delivery import Delivery
+from hrp.gateway.desk import Desk
 
 _NAMES = (STATUS, ADVANCE, RELOAD, STOP)
 

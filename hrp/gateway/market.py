@@ -1,4 +1,4 @@
-"""Daily bars out of a Parquet file, and what of them is known at an instant.
+"""Daily bars out of a Parquet file, the corporate actions beside them, and what is known of both at an instant.
 
 The file has the columns symbol, session, open, high, low, close (USD) and volume (shares), in any order, one row a
 symbol and session. A price that is missing or not positive is None. Symbols are turned into the spelling of the wire:
@@ -11,8 +11,10 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,14 @@ import pyarrow.parquet as pq
 
 from hrp.domain.sessions import close_at
 from hrp.errors import DataError
+from hrp.gateway.actions import Action, read_actions, splits_of, times
 from hrp.gateway.clock import closed_session, running_session
 
 _PRICES = ("open", "high", "low", "close")
 _COLUMNS = ("symbol", "session", *_PRICES, "volume")
 _PRICE_DECIMALS = 6
+_BARS_KEPT = 10_000
+_ONE = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +59,50 @@ class _Panel:
 
 
 class Market:
-    """Every bar of the file. It knows the future: show clients a `MarketView`."""
+    """Every bar and every corporate action of the files. It knows the future: show clients a `MarketView`."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the file at `path`.
+    def __init__(self, path: Path, actions: Path | None = None) -> None:
+        """Read the bars at `path` and the `actions`, if there is such a file.
 
         Raises:
             DataError: no such file, a column is missing, or two rows have one key.
         """
         self.path = path
-        self._signature = _signature(path)
-        self._panel = _load(path)
+        self._files = [path, *([actions] if actions else [])]
+        self._load()
 
     def reload_if_changed(self) -> bool:
-        """Read the file again if it was rewritten; True if it was.
+        """Read the files again if one was rewritten; True if one was.
 
         Raises:
-            DataError: the new file cannot be used; what was read before stands.
+            DataError: a new file cannot be used; what was read before stands.
         """
-        signature = _signature(self.path)
-        if signature == self._signature:
+        if [_signature(file) for file in self._files] == self._signatures:
             return False
-        self._panel = _load(self.path)
-        self._signature = signature
+        self._load()
         return True
+
+    def _load(self) -> None:
+        signatures = [_signature(file) for file in self._files]
+        panel = _load(self.path)
+        actions = [action for file in self._files[1:] for action in read_actions(file)]
+        self._panel, self._actions, self._signatures = panel, actions, signatures
+        self._splits = splits_of(actions)
+        self._bars = lru_cache(maxsize=_BARS_KEPT)(self._find_bar)
+        self._closes = lru_cache(maxsize=_BARS_KEPT)(self._find_close)
+
+    def actions(self, session: date) -> list[Action]:
+        """What takes place at the open of `session`, in order."""
+        return [action for action in self._actions if action.ex_session == session]
+
+    def new_shares(self, symbol: str, after: date, until: date) -> Fraction:
+        """How many shares one share of `symbol` has become by splits after session `after`, up to `until`."""
+        splits = self._splits.get(symbol)
+        return math.prod((s.ratio for s in splits if after < s.ex_session <= until), start=_ONE) if splits else _ONE
+
+    def newest_close(self, symbol: str, session: date) -> Bar | None:
+        """The newest bar of `symbol` with a close that is not newer than `session`, or None."""
+        return self._closes(symbol, session)
 
     def symbols(self) -> list[str]:
         """Every symbol, sorted, as on the wire."""
@@ -85,11 +110,7 @@ class Market:
 
     def bar(self, symbol: str, session: date) -> Bar | None:
         """The bar of `symbol` in `session`, or None."""
-        rows = self._panel.rows.get(symbol)
-        if rows is None:
-            return None
-        at = rows.start + int(np.searchsorted(self._panel.days[rows], np.datetime64(session)))
-        return self._bar(at) if at < rows.stop and self._panel.days[at] == np.datetime64(session) else None
+        return self._bars(symbol, session)
 
     def first_session(self, symbol: str) -> date | None:
         """The session of the oldest bar of `symbol`, or None."""
@@ -106,6 +127,16 @@ class Market:
         rows = self._panel.rows.get(symbol, slice(0, 0))
         stop = rows.start + int(np.searchsorted(self._panel.days[rows], np.datetime64(session), side="right"))
         return (self._bar(at) for at in range(stop - 1, rows.start - 1, -1))
+
+    def _find_bar(self, symbol: str, session: date) -> Bar | None:
+        rows = self._panel.rows.get(symbol)
+        if rows is None:
+            return None
+        at = rows.start + int(np.searchsorted(self._panel.days[rows], np.datetime64(session)))
+        return self._bar(at) if at < rows.stop and self._panel.days[at] == np.datetime64(session) else None
+
+    def _find_close(self, symbol: str, session: date) -> Bar | None:
+        return next((bar for bar in self.newest_first(symbol, session) if bar.close), None)
 
     def _session(self, at: int) -> date:
         session: date = self._panel.days[at].item()
@@ -140,9 +171,16 @@ class MarketView:
         return list(itertools.islice(newest, count))[::-1]
 
     def last_close(self, symbol: str, before: date | None = None) -> Decimal | None:
-        """The newest known close in USD (of a session older than `before`, if given), or None."""
-        bars = self.market.newest_first(symbol, closed_session(self.now))
-        return next((bar.close for bar in bars if bar.close and (before is None or bar.session < before)), None)
+        """The newest known close in USD (of a session older than `before`, if given), or None.
+
+        It is the price of a share of today: a split that has taken place since divides it.
+        """
+        closed = closed_session(self.now)
+        bar = self.market.newest_close(symbol, closed if before is None else min(closed, before - timedelta(days=1)))
+        if bar is None or bar.close is None:
+            return None
+        shares = self.market.new_shares(symbol, bar.session, running_session(self.now) or closed)
+        return bar.close if shares == 1 else round(times(bar.close, 1 / shares), _PRICE_DECIMALS)
 
     def last_price(self, symbol: str) -> Decimal | None:
         """The newest known price in USD: the open of the running session, else the last close."""
@@ -158,7 +196,7 @@ def _signature(path: Path) -> tuple[int, int, int]:
     try:
         found = path.stat()
     except FileNotFoundError as error:
-        raise DataError(f"there is no market file {path}; name one with --market FILE.parquet") from error
+        raise DataError(f"there is no market file {path}; name bars with --market, actions with --actions") from error
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 

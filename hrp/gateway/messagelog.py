@@ -9,18 +9,17 @@ from datetime import datetime
 from pathlib import Path
 
 from hrp.gateway.errors import GatewayError
-from hrp.gateway.messages import ORDER_REF_FIELD, PLACE_ORDER
+from hrp.gateway.layouts import INBOUND, name_of, named
+from hrp.gateway.messages import PLACE_ORDER
 from hrp.gateway.schema import FILE_NAME
-
-INBOUND = "in"
-OUTBOUND = "out"
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedMessage:
     """One message: `at` is the simulated instant, `client_id` is -1 before a client has named itself.
 
-    `message_id` is the number of the message (0 for the handshake) and `fields` holds it whole, number included.
+    `message_id` is the number of the message (0 for the handshake) and `fields` holds it whole, number included. Of
+    direction `note` are the gateway's own remarks: why a session ended, which fault of a scenario happened.
     """
 
     sequence: int
@@ -33,8 +32,18 @@ class LoggedMessage:
     @property
     def order_ref(self) -> str | None:
         """The order reference of an inbound placeOrder, else None."""
-        is_order = self.direction == INBOUND and self.message_id == PLACE_ORDER and len(self.fields) > ORDER_REF_FIELD
-        return self.fields[ORDER_REF_FIELD] if is_order else None
+        is_order = self.direction == INBOUND and self.message_id == PLACE_ORDER
+        return self.named.get("order_ref") if is_order else None
+
+    @property
+    def name(self) -> str:
+        """The name of the message."""
+        return name_of(self.direction, self.message_id)
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The fields of the message that have names."""
+        return named(self.direction, self.fields)
 
 
 def read_log(

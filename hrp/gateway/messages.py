@@ -1,11 +1,11 @@
-"""Message numbers to typed requests, each message read to its last field (server version 176)."""
+"""Message numbers to typed requests, each message read to its last field at the version of its session."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from hrp.gateway.errors import ProtocolError
-from hrp.gateway.placeorder import CONTRACT_NAMES, read_place_order
+from hrp.gateway.placeorder import CONTRACT_NAMES, con_id_of, read_place_order
 from hrp.gateway.requests import (
     AccountSummary,
     AccountUpdates,
@@ -31,22 +31,23 @@ from hrp.gateway.requests import (
 from hrp.gateway.wire import FieldReader, Fields
 
 PLACE_ORDER = 3
-ORDER_REF_FIELD = 26
 _COMBINATION = "BAG"
 _LEG_FIELDS = 4
 _DELTA_NEUTRAL_FIELDS = 3
+_MANUAL_TIME_VERSION = 169
+_ISSUER_VERSION = 176
 
 
 Parser = Callable[[FieldReader], Request]
 
 
-def parse(fields: Fields) -> Request:
-    """The request that `fields` carry, the message number included.
+def parse(fields: Fields, version: int) -> Request:
+    """The request that `fields` carry, the message number included, in the layout of server version `version`.
 
     Raises:
         ProtocolError: an unknown number, a field that is not what it should be, or a wrong number of fields.
     """
-    reader = FieldReader(fields)
+    reader = FieldReader(fields, version)
     number = reader.integer()
     if number not in _PARSERS:
         raise ProtocolError(f"message {number} is not one this gateway answers")
@@ -62,7 +63,7 @@ def _skip(reader: FieldReader, count: int = 1) -> None:
 
 def _contract(reader: FieldReader) -> ContractQuery:
     named = {name: reader.text() for name in CONTRACT_NAMES}
-    con_id = int(named["con_id"] or 0) if named["con_id"].isdigit() or not named["con_id"] else -1
+    con_id = con_id_of(named["con_id"])
     return ContractQuery(con_id, named["symbol"], named["sec_type"], named["exchange"], named["currency"])
 
 
@@ -103,14 +104,14 @@ def _executions(reader: FieldReader) -> Request:
 def _cancel_order(reader: FieldReader) -> Request:
     _skip(reader)
     request = CancelOrder(reader.integer())
-    _skip(reader)
+    _skip(reader, int(reader.version >= _MANUAL_TIME_VERSION))
     return request
 
 
 def _contract_details(reader: FieldReader) -> Request:
     _skip(reader)
     request = ContractDetails(reader.integer(), _contract(reader))
-    _skip(reader, 4)
+    _skip(reader, 3 + int(reader.version >= _ISSUER_VERSION))
     return request
 
 

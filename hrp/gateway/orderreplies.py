@@ -1,7 +1,7 @@
 """What the server says about orders: openOrder, orderStatus, completedOrder, execDetails, commissionReport.
 
-The two long messages are lists of names, in the order of the wire, filled from what the client sent, what the order
-is, and what TWS writes where nothing was said.
+The two long messages are filled by name, from what the client sent, what the order is, and what TWS writes where
+nothing was said. All messages have the fields of all versions (`layouts.at_version`).
 """
 
 from __future__ import annotations
@@ -10,55 +10,13 @@ from decimal import Decimal
 
 from hrp.gateway.account import CURRENCY
 from hrp.gateway.clock import tws_text
+from hrp.gateway.layouts import COMPLETED_ORDER, EXEC_DETAILS, LAYOUTS, MARGINS, OPEN_ORDER, OUTBOUND
 from hrp.gateway.records import Execution, Order, Side, Status
 from hrp.gateway.replies import PRIMARY_EXCHANGE, STOCK, contract_fields, realized_text
 from hrp.gateway.wire import UNSET_DOUBLE, UNSET_INT, Fields, Value, fields_of
 
-_CONTRACT = (
-    "con_id symbol sec_type last_trade_date strike right multiplier exchange currency local_symbol trading_class "
-)
-_TERMS = "action total_quantity order_type lmt_price aux_price tif oca_group account open_close origin order_ref "
-_ADVISER = "fa_group fa_method fa_percentage fa_profile model_code good_till_date rule80a percent_offset "
-_SHORT_SALE = "settling_firm short_sale_slot designated_location exempt_code "
-_AUCTION = "starting_price stock_ref_price delta stock_range_lower stock_range_upper "
-_VOLATILITY = "volatility volatility_type delta_neutral_order_type delta_neutral_aux_price "
-_COMBINATION = "combo_legs_descrip leg_count leg_price_count smart_param_count "
-_SCALE = "scale_init_level_size scale_subs_level_size scale_price_increment "
-_PEGS = "min_trade_qty min_compete_size compete_offset mid_offset_at_whole mid_offset_at_half"
-_MARGINS = (
-    "init_margin_before maint_margin_before equity_with_loan_before init_margin_change maint_margin_change "
-    "equity_with_loan_change init_margin_after maint_margin_after equity_with_loan_after "
-)
-
-OPEN_ORDER = (
-    "order_id " + _CONTRACT + _TERMS + "client_id perm_id outside_rth hidden discretionary_amt good_after_time "
-    "shares_allocation " + _ADVISER + _SHORT_SALE + "auction_strategy " + _AUCTION + "display_size block_order "
-    "sweep_to_fill all_or_none min_qty oca_type e_trade_only firm_quote_only nbbo_price_cap parent_id trigger_method "
-    + _VOLATILITY
-    + "dn_con_id dn_settling_firm dn_clearing_account dn_clearing_intent dn_open_close dn_short_sale "
-    "dn_short_sale_slot dn_designated_location continuous_update reference_price_type trail_stop_price "
-    "trailing_percent basis_points basis_points_type "
-    + _COMBINATION
-    + _SCALE
-    + "hedge_type opt_out_smart_routing clearing_account clearing_intent not_held dnc_present algo_strategy solicited "
-    "what_if status " + _MARGINS + "commission min_commission max_commission commission_currency warning_text "
-    "randomize_size randomize_price condition_count adjusted_order_type trigger_price trail_stop_price "
-    "lmt_price_offset adjusted_stop_price adjusted_stop_limit_price adjusted_trailing_amount "
-    "adjustable_trailing_unit soft_dollar_name soft_dollar_value soft_dollar_display cash_qty "
-    "dont_use_auto_price_for_hedge is_oms_container discretionary_up_to_limit_price use_price_mgmt_algo duration "
-    "post_to_ats auto_cancel_parent " + _PEGS
-).split()
-
-COMPLETED_ORDER = (
-    _CONTRACT + _TERMS + "perm_id outside_rth hidden discretionary_amt good_after_time " + _ADVISER + _SHORT_SALE
-    + _AUCTION + "display_size sweep_to_fill all_or_none min_qty oca_type trigger_method " + _VOLATILITY
-    + "dn_con_id dn_short_sale dn_short_sale_slot dn_designated_location continuous_update reference_price_type "
-    "trail_stop_price trailing_percent " + _COMBINATION + _SCALE + "hedge_type clearing_account clearing_intent "
-    "not_held dnc_present algo_strategy solicited status randomize_size randomize_price condition_count "
-    "trail_stop_price lmt_price_offset cash_qty dont_use_auto_price_for_hedge is_oms_container auto_cancel_date "
-    "filled_quantity ref_futures_con_id auto_cancel_parent shareholder imbalance_only route_marketable_to_bbo "
-    "parent_perm_id completed_time completed_status " + _PEGS
-).split()  # fmt: skip
+_OPEN_ORDER = LAYOUTS[OUTBOUND][OPEN_ORDER].names
+_COMPLETED_ORDER = LAYOUTS[OUTBOUND][COMPLETED_ORDER].names
 
 _ZERO = (
     "origin outside_rth hidden discretionary_amt short_sale_slot block_order sweep_to_fill all_or_none e_trade_only "
@@ -68,10 +26,10 @@ _ZERO = (
     "auto_cancel_parent ref_futures_con_id imbalance_only route_marketable_to_bbo parent_perm_id"
 )
 _UNSET_PRICES = (
-    _MARGINS + "trigger_price lmt_price_offset adjusted_stop_price adjusted_stop_limit_price adjusted_trailing_amount"
+    MARGINS + "trigger_price lmt_price_offset adjusted_stop_price adjusted_stop_limit_price adjusted_trailing_amount"
 )
 _DEFAULTS: dict[str, Value] = {
-    **dict.fromkeys(OPEN_ORDER + COMPLETED_ORDER, ""),
+    **dict.fromkeys(_OPEN_ORDER + _COMPLETED_ORDER, ""),
     **dict.fromkeys(_ZERO.split(), "0"),
     **dict.fromkeys(_UNSET_PRICES.split(), UNSET_DOUBLE),
     "exempt_code": "-1",
@@ -99,7 +57,7 @@ def open_order(account: str, order: Order, **state: Value) -> Fields:
         "right": "?",
         **state,
     }
-    return fields_of(5, *(values[name] for name in OPEN_ORDER))
+    return fields_of(OPEN_ORDER, *(values[name] for name in _OPEN_ORDER))
 
 
 def open_order_end() -> Fields:
@@ -109,8 +67,8 @@ def open_order_end() -> Fields:
 
 def order_status(order: Order) -> Fields:
     """How far `order` came."""
-    last = order.average_price if order.filled else Decimal("0.0")
-    amounts = (order.filled, order.remaining, last)
+    average, last = (order.average_price, order.last_price) if order.filled else (Decimal("0.0"), Decimal("0.0"))
+    amounts = (order.filled, order.remaining, average)
     return fields_of(3, order.order_id, order.status, *amounts, order.perm_id, 0, last, order.client_id, "", "0.0")
 
 
@@ -126,7 +84,7 @@ def completed_order(account: str, order: Order) -> Fields:
         "strike": "0",
         "right": "?",
     }
-    return fields_of(101, *(values[name] for name in COMPLETED_ORDER))
+    return fields_of(COMPLETED_ORDER, *(values[name] for name in _COMPLETED_ORDER))
 
 
 def completed_orders_end() -> Fields:
@@ -136,9 +94,8 @@ def completed_orders_end() -> Fields:
 
 def exec_details(account: str, execution: Execution, req_id: int = -1) -> Fields:
     """One fill; the request id is -1 when nobody asked."""
-    shares = (execution.quantity, execution.price)
     return fields_of(
-        11,
+        EXEC_DETAILS,
         req_id,
         execution.order_id,
         *contract_fields(execution.instrument, "SMART"),
@@ -147,13 +104,15 @@ def exec_details(account: str, execution: Execution, req_id: int = -1) -> Fields
         account,
         PRIMARY_EXCHANGE,
         "BOT" if execution.side is Side.BUY else "SLD",
-        *shares,
+        execution.quantity,
+        execution.price,
         execution.perm_id,
         execution.client_id,
         0,
-        *shares,
+        execution.cumulative,
+        execution.average_price,
         execution.order_ref,
-        *("", "", "", 2),
+        *("", "", "", 2, 0),
     )
 
 

@@ -1,4 +1,4 @@
-"""The longest message: an order as the client sends it, read whole (server version 176)."""
+"""The longest message: an order as the client sends it, read whole, at every version from 157 to 178."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _HEAD = (
     "action total_quantity order_type lmt_price aux_price tif oca_group account open_close origin order_ref transmit "
     "parent_id block_order sweep_to_fill display_size trigger_method outside_rth hidden"
 )
-_MIDDLE = (
-    "old_shares_allocation discretionary_amt good_after_time good_till_date fa_group fa_method fa_percentage "
-    "fa_profile model_code short_sale_slot designated_location exempt_code oca_type rule80a settling_firm "
+_MIDDLE = "old_shares_allocation discretionary_amt good_after_time good_till_date fa_group fa_method fa_percentage"
+_PROFILE = "fa_profile"
+_BROKERAGE = (
+    "model_code short_sale_slot designated_location exempt_code oca_type rule80a settling_firm "
     "all_or_none min_qty percent_offset e_trade_only firm_quote_only nbbo_price_cap auction_strategy starting_price "
     "stock_ref_price delta stock_range_lower stock_range_upper override_percentage_constraints volatility "
     "volatility_type delta_neutral_order_type delta_neutral_aux_price"
@@ -44,10 +45,19 @@ _TAIL = (
     "adjusted_order_type trigger_price lmt_price_offset adjusted_stop_price adjusted_stop_limit_price "
     "adjusted_trailing_amount adjustable_trailing_unit ext_operator soft_dollar_name soft_dollar_value cash_qty "
     "mifid2_decision_maker mifid2_decision_algo mifid2_execution_trader mifid2_execution_algo "
-    "dont_use_auto_price_for_hedge is_oms_container discretionary_up_to_limit_price use_price_mgmt_algo duration "
-    "post_to_ats auto_cancel_parent advanced_error_override manual_order_time"
+    "dont_use_auto_price_for_hedge is_oms_container discretionary_up_to_limit_price use_price_mgmt_algo"
 )
+_ADDED = {
+    "duration": 158,
+    "post_to_ats": 160,
+    "auto_cancel_parent": 162,
+    "advanced_error_override": 166,
+    "manual_order_time": 169,
+}
+_PEG_VERSION = 170
+_LAST_PROFILE_VERSION = 176
 _LEG_FIELDS = 8
+_HIGHEST_CON_ID = 2**31 - 1
 _CONDITION_FIELDS = {1: 6, 3: 3, 4: 3, 5: 4, 6: 5, 7: 5}
 
 
@@ -67,6 +77,16 @@ class PlaceOrder:
         return self.sent.get(name, "") not in ("", "0")
 
 
+def con_id_of(text: str) -> int:
+    """The instrument number in `text`: 0 if there is none, -1 if no instrument can have it.
+
+    Raises:
+        ProtocolError: not a number.
+    """
+    number = decimal_of(text) or Decimal(0)
+    return int(number) if 0 <= number <= _HIGHEST_CON_ID and number == int(number) else -1
+
+
 def read_place_order(reader: FieldReader) -> PlaceOrder:
     """The order in `reader`, which stands before the order id.
 
@@ -78,7 +98,7 @@ def read_place_order(reader: FieldReader) -> PlaceOrder:
     _take(reader, sent, f"{_CONTRACT} sec_id_type sec_id {_HEAD}")
     if sent["sec_type"] == "BAG":
         _take_combination(reader, sent)
-    _take(reader, sent, _MIDDLE)
+    _take(reader, sent, f"{_MIDDLE} {_PROFILE if reader.version <= _LAST_PROFILE_VERSION else ''} {_BROKERAGE}")
     if sent["delta_neutral_order_type"]:
         _take(reader, sent, _DELTA_NEUTRAL)
     _take(reader, sent, _PRICING)
@@ -87,7 +107,9 @@ def read_place_order(reader: FieldReader) -> PlaceOrder:
     _take_instructions(reader, sent)
     _take_conditions(reader, sent)
     _take(reader, sent, _TAIL)
-    _take_pegs(reader, sent)
+    _take(reader, sent, " ".join(name for name, since in _ADDED.items() if reader.version >= since))
+    if reader.version >= _PEG_VERSION:
+        _take_pegs(reader, sent)
     return PlaceOrder(order_id, sent)
 
 

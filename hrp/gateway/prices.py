@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from hrp.domain.sessions import close_at, open_at, previous_session
+from hrp.errors import SessionError
 from hrp.gateway import replies
 from hrp.gateway.books import Books
 from hrp.gateway.clock import closed_session, exchange_day, parse_instant, running_session
@@ -19,6 +21,8 @@ NOT_SUBSCRIBED = "Requested market data is not subscribed."
 _LAST, _HIGH, _LOW, _VOLUME, _CLOSE, _OPEN = 68, 72, 73, 74, 75, 76
 _HISTORY_ERROR = 162
 _MOST_SESSIONS = 30_000
+_MOST_DIGITS = 6
+_BEGINNING = datetime(1990, 1, 1, tzinfo=UTC)
 _DAYS = {"W": 7, "M": 30.436875, "Y": 365.2425}
 
 
@@ -82,11 +86,12 @@ def _bars(books: Books, instrument: Instrument, start: datetime, end: datetime) 
 def _start(duration: str, end: datetime) -> datetime | None:
     """The instant after which bars are wanted: days count sessions, the other units calendar days."""
     count, _, unit = duration.partition(" ")
-    if not count.isdigit() or not int(count):
+    if not count.isdecimal() or not int(count[:_MOST_DIGITS]) or unit not in ("D", *_DAYS):
         return None
-    if unit == "D":
-        return close_at(previous_session(closed_session(end), int(count)))
-    return (end - timedelta(days=int(count) * _DAYS[unit])).astimezone(UTC) if unit in _DAYS else None
+    days = min(int(count[:_MOST_DIGITS]) * _DAYS.get(unit, 1), (end - _BEGINNING).days)
+    with suppress(SessionError):
+        return close_at(previous_session(closed_session(end), int(days))) if unit == "D" else end - timedelta(days=days)
+    return _BEGINNING
 
 
 def _no_history(request: HistoricalData, cause: str) -> Fields:

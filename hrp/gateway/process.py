@@ -30,6 +30,18 @@ class Running:
     account: str
 
 
+def pass_on(lock: IO[bytes]) -> int:
+    """Let the program that takes this one's place keep `lock`: its number, for `inherit`."""
+    os.set_inheritable(lock.fileno(), True)
+    return lock.fileno()
+
+
+def inherit(number: int) -> IO[bytes]:
+    """The lock that the program before passed on."""
+    os.set_inheritable(number, False)
+    return os.fdopen(number, "ab")
+
+
 def take_lock(state_dir: Path) -> IO[bytes] | None:
     """The lock of `state_dir`, held until closed or the process ends; None if another process holds it."""
     handle = (state_dir / _LOCK_NAME).open("ab")

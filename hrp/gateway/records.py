@@ -8,6 +8,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from hrp.domain.commission import to_cents
+
 
 class Side(StrEnum):
     """Which way an order trades."""
@@ -21,14 +23,28 @@ class Kind(StrEnum):
 
     MARKET = "MKT"
     LIMIT = "LMT"
+    MARKET_ON_CLOSE = "MOC"
+    LIMIT_ON_CLOSE = "LOC"
+
+    @property
+    def has_limit(self) -> bool:
+        """True if the order names its worst price."""
+        return self in (Kind.LIMIT, Kind.LIMIT_ON_CLOSE)
+
+    @property
+    def is_on_close(self) -> bool:
+        """True if the order trades in the closing auction alone."""
+        return self in (Kind.MARKET_ON_CLOSE, Kind.LIMIT_ON_CLOSE)
 
 
 class Tif(StrEnum):
-    """How long an order stays: one session, the opening auction of one session, until cancelled."""
+    """How long an order stays: a session, an opening auction, until cancelled, until an instant, not at all."""
 
     DAY = "DAY"
     OPENING = "OPG"
     GOOD_TILL_CANCELLED = "GTC"
+    GOOD_TILL_DATE = "GTD"
+    IMMEDIATE = "IOC"
 
 
 class Status(StrEnum):
@@ -58,8 +74,9 @@ class Instrument:
 class Order:
     """An order and how far it came.
 
-    `session` is the first session in which it may fill, `limit` and `average_price` are USD, `commission` is USD and
-    None until it fills, `reason` says why it ended, `sent` holds what the client said, by field name.
+    `session` is the first session in which it may fill, `good_till` when a GTD order ends. Prices are USD;
+    `estimate` is what buying power counts a share of the rest at. `commission` is USD, of all fills, None before the
+    first. `reason` says why it ended, `sent` holds what the client said, by field name.
     """
 
     perm_id: int
@@ -77,8 +94,11 @@ class Order:
     status: Status
     placed_at: datetime
     sent: Mapping[str, str]
+    good_till: datetime | None = None
+    estimate: Decimal = Decimal(0)
     filled: int = 0
     average_price: Decimal = Decimal(0)
+    last_price: Decimal = Decimal(0)
     commission: Decimal | None = None
     ended_at: datetime | None = None
     reason: str = ""
@@ -88,10 +108,19 @@ class Order:
         """Shares still to fill."""
         return self.quantity - self.filled
 
+    @property
+    def reserved(self) -> Decimal:
+        """What the rest is worth in USD, in whole cents, as buying power counts it."""
+        return to_cents(self.remaining * self.estimate)
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One fill. `realized` is the profit in USD of a sale after commissions, None for a purchase."""
+    """One fill.
+
+    `commission` is what it added to that of its order, `realized` the profit in USD of a sale after commissions, None
+    for a purchase. `cumulative` shares at `average_price` is what the order had traded after it.
+    """
 
     exec_id: str
     perm_id: int
@@ -106,6 +135,8 @@ class Execution:
     order_ref: str
     at: datetime
     session: date
+    cumulative: int
+    average_price: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +155,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """What moving the clock to `clock` did: sessions opened and closed, orders filled, orders ended unfilled."""
+    """What moving the clock to `clock` did: sessions opened and closed, fills, orders ended with a rest unfilled."""
 
     clock: datetime
     opens: int

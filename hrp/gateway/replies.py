@@ -1,4 +1,7 @@
-"""What the server says, apart from orders: one function a message, each returning its fields, number included."""
+"""What the server says, apart from orders: one function a message, each returning its fields, number included.
+
+A message has the fields of all versions; `layouts.at_version` takes away what a client's version does not have.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from decimal import Decimal
 from hrp.domain.sessions import close_at, is_session, open_at
 from hrp.gateway.account import CURRENCY, Row, Valuation
 from hrp.gateway.clock import NEW_YORK, ZONE_NAME, exchange_day, tws_text
+from hrp.gateway.layouts import CONTRACT_DETAILS
 from hrp.gateway.market import Bar
 from hrp.gateway.records import Holding, Instrument
 from hrp.gateway.wire import UNSET_DOUBLE, Fields, Value, fields_of
@@ -19,7 +23,7 @@ TICK_USD = Decimal("0.01")
 MARKET_RULE = 26
 SYSTEM = -1
 _HOURS_SHOWN = 5
-_ORDER_TYPES = "ACTIVETIM,DAY,GTC,LMT,MKT,OPG"
+_ORDER_TYPES = "ACTIVETIM,DAY,GTC,GTD,IOC,LMT,LOC,MKT,MOC,OPG"
 
 
 def error(req_id: int, code: int, text: str) -> Fields:
@@ -109,10 +113,10 @@ def contract_details(req_id: int, instrument: Instrument, exchange: str, now: da
     """Everything static about `instrument`."""
     symbol = instrument.symbol
     hours = _trading_hours(exchange_day(now))
-    head = (symbol, STOCK, "", "0", "", exchange, CURRENCY, symbol, symbol, symbol, instrument.con_id, TICK_USD, "")
+    head = (symbol, STOCK, "", "0", "", exchange, CURRENCY, symbol, symbol, symbol, instrument.con_id, TICK_USD, 1, "")
     venue = (_ORDER_TYPES, f"SMART,{PRIMARY_EXCHANGE}", 1, 0, symbol, PRIMARY_EXCHANGE, "", "", "", "")
-    tail = ("", 0, 0, 1, "", "", MARKET_RULE, "", "COMMON", "0.0001", "0.0001", "100")
-    return fields_of(10, req_id, *head, *venue, ZONE_NAME, hours, hours, *tail)
+    tail = ("", 0, 0, 1, "", "", MARKET_RULE, "", "COMMON", "1", "0.0001", "0.0001", "100")
+    return fields_of(CONTRACT_DETAILS, 8, req_id, *head, *venue, ZONE_NAME, hours, hours, *tail)
 
 
 def contract_details_end(req_id: int) -> Fields:
@@ -175,8 +179,8 @@ def historical_data(req_id: int, start: datetime, end: datetime, bars: Sequence[
 
 
 def pnl(req_id: int, now: Valuation) -> Fields:
-    """The account's profit and loss in USD: of the day, unrealized, realized on the day."""
-    return fields_of(94, req_id, now.daily, now.unrealized, now.realized_today)
+    """The account's profit and loss in its base currency: of the day, unrealized, realized on the day."""
+    return fields_of(94, req_id, *map(now.in_base, (now.daily, now.unrealized, now.realized_today)))
 
 
 def pnl_single(req_id: int, now: Valuation, holding: Holding, daily: Decimal, realized: Decimal) -> Fields:

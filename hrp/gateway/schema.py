@@ -13,35 +13,50 @@ from typing import Any
 from hrp.gateway.records import Execution, Instrument, Kind, Order, Side, Status, Tif
 
 FILE_NAME = "gateway.sqlite"
-SCHEMA = """
+VERSION = "2"
+SCHEMA = f"""
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS instruments (con_id INTEGER PRIMARY KEY, symbol TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS orders (
     perm_id INTEGER PRIMARY KEY, client_id INTEGER NOT NULL, order_id INTEGER NOT NULL,
     con_id INTEGER NOT NULL REFERENCES instruments, exchange TEXT NOT NULL, side TEXT NOT NULL,
     quantity INTEGER NOT NULL, kind TEXT NOT NULL, limit_price TEXT, tif TEXT NOT NULL, order_ref TEXT NOT NULL,
-    session TEXT NOT NULL, status TEXT NOT NULL, placed_at TEXT NOT NULL, sent TEXT NOT NULL, filled INTEGER NOT NULL,
-    average_price TEXT NOT NULL, commission_cents INTEGER, ended_at TEXT, reason TEXT NOT NULL,
+    session TEXT NOT NULL, status TEXT NOT NULL, placed_at TEXT NOT NULL, sent TEXT NOT NULL, good_till TEXT,
+    estimate TEXT NOT NULL, reserved_cents INTEGER NOT NULL, filled INTEGER NOT NULL, average_price TEXT NOT NULL,
+    last_price TEXT NOT NULL, commission_cents INTEGER, ended_at TEXT, reason TEXT NOT NULL,
     UNIQUE (client_id, order_id));
-CREATE INDEX IF NOT EXISTS working_orders ON orders (perm_id) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS working_orders ON orders (side, con_id, quantity, filled, reserved_cents)
+    WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS ended_orders ON orders (ended_at);
 CREATE TABLE IF NOT EXISTS executions (
     sequence INTEGER PRIMARY KEY, exec_id TEXT NOT NULL UNIQUE, perm_id INTEGER NOT NULL REFERENCES orders,
     con_id INTEGER NOT NULL REFERENCES instruments, side TEXT NOT NULL, quantity INTEGER NOT NULL, price TEXT NOT NULL,
-    commission_cents INTEGER NOT NULL, realized_cents INTEGER, at TEXT NOT NULL, session TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS executions_by_session ON executions (session);
+    commission_cents INTEGER NOT NULL, realized_cents INTEGER, at TEXT NOT NULL, session TEXT NOT NULL,
+    cumulative INTEGER NOT NULL, average_price TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS executions_by_session ON executions (session, con_id, quantity, realized_cents);
+CREATE INDEX IF NOT EXISTS executions_by_name ON executions (con_id, session, quantity, realized_cents);
+CREATE INDEX IF NOT EXISTS executions_by_order ON executions (perm_id);
 CREATE TABLE IF NOT EXISTS holdings (
     con_id INTEGER PRIMARY KEY REFERENCES instruments, quantity INTEGER NOT NULL, cost_cents INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS applied_actions (
+    con_id INTEGER NOT NULL REFERENCES instruments, ex_session TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,
+    shares_before INTEGER NOT NULL, shares_after INTEGER NOT NULL, cash_cents INTEGER NOT NULL,
+    PRIMARY KEY (con_id, ex_session, kind)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS equity (session TEXT PRIMARY KEY, cents INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS messages (
     sequence INTEGER PRIMARY KEY, at TEXT NOT NULL, direction TEXT NOT NULL, client_id INTEGER NOT NULL,
     message_id INTEGER NOT NULL, fields TEXT NOT NULL);
+INSERT OR IGNORE INTO facts VALUES ('schema', '{VERSION}');
+COMMIT;
 """
 _ORDER = (
     "perm_id client_id order_id con_id exchange side quantity kind limit_price tif order_ref session status placed_at "
-    "sent filled average_price commission_cents ended_at reason"
+    "sent good_till estimate reserved_cents filled average_price last_price commission_cents ended_at reason"
 )
-_EXECUTION = "exec_id perm_id con_id side quantity price commission_cents realized_cents at session"
+_EXECUTION = (
+    "exec_id perm_id con_id side quantity price commission_cents realized_cents at session cumulative average_price"
+)
 ORDER_COLUMNS = tuple(_ORDER.split())
 EXECUTION_COLUMNS = tuple(_EXECUTION.split())
 
@@ -74,8 +89,12 @@ def order_row(order: Order) -> tuple[object, ...]:
         order.status,
         order.placed_at.isoformat(),
         json.dumps(dict(order.sent)),
+        order.good_till.isoformat() if order.good_till else None,
+        format(order.estimate, "f"),
+        cents(order.reserved),
         order.filled,
         format(order.average_price, "f"),
+        format(order.last_price, "f"),
         None if order.commission is None else cents(order.commission),
         order.ended_at.isoformat() if order.ended_at else None,
         order.reason,
@@ -100,8 +119,11 @@ def order_of(row: Any) -> Order:
         status=Status(row["status"]),
         placed_at=datetime.fromisoformat(row["placed_at"]),
         sent=json.loads(row["sent"]),
+        good_till=datetime.fromisoformat(row["good_till"]) if row["good_till"] else None,
+        estimate=Decimal(row["estimate"]),
         filled=row["filled"],
         average_price=Decimal(row["average_price"]),
+        last_price=Decimal(row["last_price"]),
         commission=None if row["commission_cents"] is None else usd(row["commission_cents"]),
         ended_at=datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else None,
         reason=row["reason"],
@@ -121,6 +143,8 @@ def execution_row(execution: Execution) -> tuple[object, ...]:
         None if execution.realized is None else cents(execution.realized),
         execution.at.isoformat(),
         execution.session.isoformat(),
+        execution.cumulative,
+        format(execution.average_price, "f"),
     )
 
 
@@ -140,4 +164,6 @@ def execution_of(row: Any) -> Execution:
         order_ref=row["order_ref"],
         at=datetime.fromisoformat(row["at"]),
         session=date.fromisoformat(row["session"]),
+        cumulative=row["cumulative"],
+        average_price=Decimal(row["average_price"]),
     )

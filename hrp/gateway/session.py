@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,10 @@ from hrp.gateway.account import Valuation, account_rows, summary_rows
 from hrp.gateway.admission import NO_SUCH_CONTRACT
 from hrp.gateway.books import Books, Routed
 from hrp.gateway.clock import parse_instant
-from hrp.gateway.orders import BY_CLIENT, Outcome, cancel, cancel_by_id, place
+from hrp.gateway.layouts import USUAL_VERSION
+from hrp.gateway.orders import BY_CLIENT, cancel_by_id, place
 from hrp.gateway.placeorder import PlaceOrder
-from hrp.gateway.records import Execution, Order
+from hrp.gateway.records import Execution, Holding, Instrument, Order
 from hrp.gateway.requests import (
     AccountSummary,
     AccountUpdates,
@@ -34,6 +35,7 @@ from hrp.gateway.requests import (
     Positions,
     Request,
 )
+from hrp.gateway.trades import Outcome, cancel
 from hrp.gateway.wire import Fields
 
 UNNAMED = -1
@@ -44,17 +46,22 @@ _MOST_SAMPLES = 16
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """One connected client: its id (`UNNAMED` until it says so), the data it takes, and its streams."""
+    """One connected client: its id (`UNNAMED` until it says so), its version, the data it takes, and its streams.
+
+    What comes after `is_ended` is not heard.
+    """
 
     client_id: int = UNNAMED
+    version: int = USUAL_VERSION
+    is_ended: bool = False
     data_type: int = _LIVE
     streams: dict[tuple[type[object], int], Request] = field(default_factory=dict)
 
 
-def answer(books: Books, session: Session, request: Request) -> Outcome:
-    """What happens on `request` of a client that has named itself."""
+def answer(books: Books, session: Session, request: Request, objection: str = "") -> Outcome:
+    """What happens on `request` of a client that has named itself; a new order is rejected with `objection`, if any."""
     if isinstance(request, PlaceOrder):
-        return place(books, session.client_id, request)
+        return place(books, session.client_id, request, objection)
     if isinstance(request, CancelOrder):
         return cancel_by_id(books, session.client_id, request.order_id)
     if request == Plain("global_cancel"):
@@ -63,9 +70,10 @@ def answer(books: Books, session: Session, request: Request) -> Outcome:
     return Outcome([Routed(session.client_id, message) for message in messages])
 
 
-def refresh(books: Books, session: Session) -> list[Routed]:
-    """The newest rows of every stream of `session`, without end markers."""
-    messages = [message for request in session.streams.values() for message in _rows(books, request)]
+def refresh(books: Books, session: Session, changed: Collection[Instrument] | None = None) -> list[Routed]:
+    """The newest rows of every stream of `session`, without end markers; of holdings only `changed` ones, if given."""
+    held = [holding for holding in books.shown_holdings() if changed is None or holding.instrument in changed]
+    messages = [message for request in session.streams.values() for message in _rows(books, request, held)]
     return [Routed(session.client_id, message) for message in messages]
 
 
@@ -182,7 +190,7 @@ def _account_updates(books: Books, session: Session, request: AccountUpdates) ->
         session.streams.pop((AccountUpdates, 0), None)
         return []
     session.streams[AccountUpdates, 0] = request
-    return [*_rows(books, request), replies.account_download_end(books.account)]
+    return [*_rows(books, request, books.shown_holdings()), replies.account_download_end(books.account)]
 
 
 def _stream(end: Callable[[int], Fields] | None) -> Callable[[Books, Session, Any], list[Fields]]:
@@ -194,24 +202,22 @@ def _stream(end: Callable[[int], Fields] | None) -> Callable[[Books, Session, An
         if account not in ("", books.account):
             return [_bad_account(req_id, account)]
         session.streams[type(request), req_id] = request
-        return [*_rows(books, request), *([end(req_id)] if end else [])]
+        return [*_rows(books, request, books.shown_holdings()), *([end(req_id)] if end else [])]
 
     return start
 
 
-def _rows(books: Books, request: Request) -> list[Fields]:
-    """The rows that a stream shows now."""
-    account, now = books.account, books.valuation()
+def _rows(books: Books, request: Request, held: Sequence[Holding]) -> list[Fields]:
+    """The rows that a stream shows now, where it shows holdings those of `held`."""
+    account = books.account
+    if isinstance(request, Positions):
+        return [replies.position(account, holding) for holding in held]
+    now = books.valuation()
     match request:
-        case Positions():
-            return [replies.position(account, holding) for holding in books.shown_holdings()]
         case AccountUpdates():
             values = [replies.account_value(account, row) for row in account_rows(now)]
-            held = [
-                replies.portfolio_value(now, holding, books.realized_today(holding.instrument))
-                for holding in books.shown_holdings()
-            ]
-            return [*values, *held, replies.account_time(books.now)]
+            portfolio = [replies.portfolio_value(now, h, books.realized_today(h.instrument)) for h in held]
+            return [*values, *portfolio, replies.account_time(books.now)]
         case AccountUpdatesMulti(req_id):
             return [replies.account_multi(req_id, account, row) for row in account_rows(now)]
         case AccountSummary(req_id, tags):

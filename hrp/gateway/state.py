@@ -1,27 +1,17 @@
-"""The durable state, in one SQLite file: clock, cash, orders, executions, holdings, and every message.
-
-One request, or one session event, is one transaction; its messages are in it. WAL with synchronous=FULL: what a client
-was told survives kill -9 and a power cut, and the message log can be read while the gateway writes.
-"""
+"""The tables of the durable state: instruments, orders, executions, holdings, corporate actions, equity."""
 
 from __future__ import annotations
 
-import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
-from hrp.gateway.errors import GatewayError
-from hrp.gateway.records import Execution, Holding, Instrument, Order
+from hrp.gateway.actions import Action
+from hrp.gateway.records import Execution, Holding, Instrument, Order, Side
 from hrp.gateway.schema import (
     EXECUTION_COLUMNS,
-    FILE_NAME,
     ORDER_COLUMNS,
-    SCHEMA,
     cents,
     execution_of,
     execution_row,
@@ -29,81 +19,14 @@ from hrp.gateway.schema import (
     order_row,
     usd,
 )
+from hrp.gateway.statefile import StateFile
 
 _HIGHEST_CON_ID = 0x3FFFFFFF
 _FIRST_PERM_ID = 1_500_000_001
 
 
-class Ledger:
-    """The state file. It stores and finds; it decides nothing."""
-
-    def __init__(self, state_dir: Path) -> None:
-        self._connection = sqlite3.connect(state_dir / FILE_NAME, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.execute("PRAGMA foreign_keys=ON")
-        self._connection.executescript(SCHEMA)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything inside is stored together, or not at all."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        outcome = "ROLLBACK"
-        try:
-            yield
-            outcome = "COMMIT"
-        finally:
-            self._connection.execute(outcome)
-
-    def found(self, account: str, clock: datetime, cash: Decimal) -> None:
-        """Begin with `clock` and `cash` if this file is new; otherwise what it holds stands.
-
-        Raises:
-            GatewayError: the file belongs to another account.
-        """
-        if self._fact("account") is None:
-            with self.transaction():
-                self._set_fact("account", account)
-                self.set_clock(clock)
-                self._set_fact("cash_cents", cents(cash))
-                self._set_fact("opening_cents", cents(cash))
-        elif self.account != account:
-            raise GatewayError(
-                f"this state directory belongs to account {self.account}, not {account}; use another --state"
-            )
-
-    @property
-    def is_new(self) -> bool:
-        """True before `found`."""
-        return self._fact("account") is None
-
-    @property
-    def account(self) -> str:
-        """The account id."""
-        return str(self._fact("account"))
-
-    @property
-    def clock(self) -> datetime:
-        """The simulated instant (UTC)."""
-        return datetime.fromisoformat(str(self._fact("clock")))
-
-    def set_clock(self, now: datetime) -> None:
-        """Store the simulated instant."""
-        self._set_fact("clock", now.astimezone(UTC).isoformat())
-
-    @property
-    def cash(self) -> Decimal:
-        """Cash in USD."""
-        return usd(int(str(self._fact("cash_cents"))))
-
-    def add_cash(self, change: Decimal) -> None:
-        """Change cash by `change` USD."""
-        self._set_fact("cash_cents", cents(self.cash + change))
+class Ledger(StateFile):
+    """The whole state. It stores and finds; it decides nothing."""
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of `symbol`; its number is made from the symbol once and then kept."""
@@ -143,6 +66,26 @@ class Ledger:
         """Orders that may still fill, oldest first."""
         return self._orders("ended_at IS NULL")
 
+    def reserved(self, side: Side) -> Decimal:
+        """What the rest of all working orders of `side` is worth in USD."""
+        query = "SELECT coalesce(sum(reserved_cents), 0) FROM orders WHERE ended_at IS NULL AND side = ?"
+        return usd(self._one(query, side)[0])
+
+    def selling(self, instrument: Instrument) -> int:
+        """Shares of `instrument` that working sales still have to sell."""
+        query = (
+            "SELECT coalesce(sum(quantity - filled), 0) FROM orders WHERE ended_at IS NULL AND con_id = ? AND side = ?"
+        )
+        return int(self._one(query, instrument.con_id, Side.SELL)[0])
+
+    def expiries(self, until: datetime) -> list[datetime]:
+        """The instants up to `until` at which working orders end."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT good_till FROM orders WHERE ended_at IS NULL AND good_till <= ?",
+            (until.astimezone(UTC).isoformat(),),
+        )
+        return sorted(datetime.fromisoformat(row[0]) for row in rows)
+
     def ended_orders(self, since: datetime) -> list[Order]:
         """Orders that ended at or after `since`, oldest first."""
         return self._orders("ended_at >= ?", since.astimezone(UTC).isoformat())
@@ -156,25 +99,44 @@ class Ledger:
         sequence = int(self._one("SELECT coalesce(max(sequence), 0) + 1 FROM executions")[0])
         return f"{zlib.crc32(self.account.encode()):08x}.{sequence:08x}.01.01"
 
-    def executions(self, first: date) -> list[Execution]:
-        """Fills of session `first` and later, oldest first."""
-        rows = self._connection.execute(
-            "SELECT e.*, o.client_id, o.order_id, o.order_ref, i.symbol FROM executions e "
-            "JOIN orders o USING (perm_id) JOIN instruments i ON i.con_id = e.con_id "
-            "WHERE e.session >= ? ORDER BY e.sequence",
-            (first.isoformat(),),
-        )
-        return [execution_of(row) for row in rows]
+    def executions(self, first: date, instrument: Instrument | None = None) -> list[Execution]:
+        """Fills of session `first` and later, of `instrument` or of all, oldest first."""
+        if instrument is None:
+            return self._executions("e.session >= ?", first.isoformat())
+        return self._executions("e.con_id = ? AND e.session >= ?", instrument.con_id, first.isoformat())
+
+    def fills_of(self, order: Order) -> list[Execution]:
+        """Fills of `order`, oldest first."""
+        return self._executions("e.perm_id = ?", order.perm_id)
+
+    def realized_since(self, first: date, instrument: Instrument | None = None) -> Decimal:
+        """Profit in USD of the sales in session `first` and later, of `instrument` or of all."""
+        query = "SELECT coalesce(sum(realized_cents), 0) FROM executions WHERE session >= ?"
+        if instrument is None:
+            return usd(self._one(query, first.isoformat())[0])
+        return usd(self._one(f"{query} AND con_id = ?", first.isoformat(), instrument.con_id)[0])
+
+    def shares_traded(self, instrument: Instrument, session: date) -> int:
+        """Shares of `instrument` bought and sold in `session`."""
+        query = "SELECT coalesce(sum(quantity), 0) FROM executions WHERE con_id = ? AND session = ?"
+        return int(self._one(query, instrument.con_id, session.isoformat())[0])
+
+    def shares_of_month(self, session: date) -> int:
+        """Shares bought and sold in the calendar month of `session`, in sessions before it."""
+        query = "SELECT coalesce(sum(quantity), 0) FROM executions WHERE session >= ? AND session < ?"
+        return int(self._one(query, session.replace(day=1).isoformat(), session.isoformat())[0])
 
     def holding(self, instrument: Instrument) -> Holding:
         """What is held of `instrument`; nothing is a holding of 0 shares."""
         row = self._one("SELECT quantity, cost_cents FROM holdings WHERE con_id = ?", instrument.con_id)
         return Holding(instrument, row[0], usd(row[1])) if row else Holding(instrument, 0, Decimal("0.00"))
 
-    def holdings(self) -> list[Holding]:
-        """Everything ever held, by symbol, holdings of 0 shares included."""
+    def holdings(self, traded_since: date | None = None) -> list[Holding]:
+        """What is held, by symbol; with it what traded in session `traded_since` or later and is gone."""
         rows = self._connection.execute(
-            "SELECT con_id, symbol, quantity, cost_cents FROM holdings JOIN instruments USING (con_id) ORDER BY symbol"
+            "SELECT con_id, symbol, quantity, cost_cents FROM holdings JOIN instruments USING (con_id) "
+            "WHERE quantity > 0 OR con_id IN (SELECT con_id FROM executions WHERE session >= ?) ORDER BY symbol",
+            ((traded_since or date.max).isoformat(),),
         )
         return [Holding(Instrument(row[0], row[1]), row[2], usd(row[3])) for row in rows]
 
@@ -182,6 +144,14 @@ class Ledger:
         """Store what is held of one instrument."""
         values = (holding.instrument.con_id, holding.quantity, cents(holding.cost))
         self._run("INSERT OR REPLACE INTO holdings VALUES (?, ?, ?)", *values)
+
+    def save_action(self, action: Action, before: Holding, after: Holding, cash: Decimal) -> None:
+        """Store that `action` made `after` and `cash` USD of `before`; one that is stored cannot be stored again."""
+        values = (action.ex_session.isoformat(), action.kind, format(action.value, "f"))
+        shares = (before.quantity, after.quantity, cents(cash))
+        self._run(
+            "INSERT INTO applied_actions VALUES (?, ?, ?, ?, ?, ?, ?)", before.instrument.con_id, *values, *shares
+        )
 
     def save_equity(self, session: date, net_liquidation: Decimal) -> None:
         """Store the account's value at the close of `session`."""
@@ -192,13 +162,14 @@ class Ledger:
         row = self._one("SELECT cents FROM equity WHERE session < ? ORDER BY session DESC LIMIT 1", session.isoformat())
         return usd(row[0] if row else int(str(self._fact("opening_cents"))))
 
-    def log(self, direction: str, client_id: int, messages: Sequence[Sequence[str]]) -> None:
-        """Append `messages` to the log, stamped with the simulated instant."""
-        at = self.clock.isoformat()
-        self._connection.executemany(
-            "INSERT INTO messages VALUES (NULL, ?, ?, ?, ?, ?)",
-            [(at, direction, client_id, message_number(message), "\0".join(message)) for message in messages],
+    def _executions(self, condition: str, *values: object) -> list[Execution]:
+        rows = self._connection.execute(
+            "SELECT e.*, o.client_id, o.order_id, o.order_ref, i.symbol FROM executions e "
+            "JOIN orders o USING (perm_id) JOIN instruments i ON i.con_id = e.con_id "
+            f"WHERE {condition} ORDER BY e.sequence",
+            values,
         )
+        return [execution_of(row) for row in rows]
 
     def _orders(self, condition: str, *values: object) -> list[Order]:
         rows = self._connection.execute(
@@ -209,21 +180,3 @@ class Ledger:
     def _insert(self, table: str, columns: Sequence[str], values: Sequence[object], conflict: str = "") -> None:
         marks = ", ".join("?" * len(columns))
         self._run(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) {conflict}", *values)
-
-    def _fact(self, name: str) -> str | None:
-        row = self._one("SELECT value FROM facts WHERE name = ?", name)
-        return row[0] if row else None
-
-    def _set_fact(self, name: str, value: object) -> None:
-        self._run("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, str(value))
-
-    def _one(self, query: str, *values: object) -> Any:
-        return self._connection.execute(query, values).fetchone()
-
-    def _run(self, statement: str, *values: object) -> None:
-        self._connection.execute(statement, values)
-
-
-def message_number(message: Sequence[str]) -> int:
-    """The number a message begins with; 0 for the handshake, which has none."""
-    return int(message[0]) if message and message[0].isdigit() else 0

@@ -6,7 +6,7 @@ A frame is a 4-byte big-endian length and a payload; the payload is a list of te
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 
 from hrp.gateway.errors import ProtocolError
@@ -21,6 +21,7 @@ UNSET_LONG = "9223372036854775807"
 _UNSET = frozenset({"", UNSET_DOUBLE, "1.7976931348623157e+308", UNSET_INT, UNSET_LONG})
 
 _LARGEST_INTEGER = 2**63 - 1
+_MOST_PLACES = 18
 
 Fields = tuple[str, ...]
 Value = str | int | Decimal
@@ -30,6 +31,31 @@ def frame(fields: Sequence[str]) -> bytes:
     """The bytes that carry `fields`."""
     payload = "".join(f"{text}\0" for text in fields).encode()
     return struct.pack(">I", len(payload)) + payload
+
+
+class Frames:
+    """Cuts the bytes that arrive into payloads."""
+
+    def __init__(self) -> None:
+        self._left = b""
+
+    def cut(self, received: bytes) -> Iterator[bytes]:
+        """The payloads that are complete with `received`; the rest waits.
+
+        Raises:
+            ProtocolError: a length that no message has; the payloads before it have come.
+        """
+        self._left += received
+        while len(self._left) >= HEADER_BYTES:
+            end = HEADER_BYTES + payload_length(self._left[:HEADER_BYTES])
+            if end > len(self._left):
+                break
+            payload, self._left = self._left[HEADER_BYTES:end], self._left[end:]
+            yield payload
+
+    def waiting(self) -> int:
+        """How many bytes of an unfinished frame wait."""
+        return len(self._left)
 
 
 def payload_length(header: bytes) -> int:
@@ -57,13 +83,11 @@ def split(payload: bytes) -> Fields:
 
 def fields_of(*values: Value) -> Fields:
     """`values` as the wire writes them: decimals in full, booleans as 1 and 0."""
-    return tuple(_text(value) for value in values)
+    return tuple([value if isinstance(value, str) else _text(value) for value in values])
 
 
-def _text(value: Value) -> str:
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return value if isinstance(value, str) else str(int(value))
+def _text(value: int | Decimal) -> str:
+    return format(value, "f") if isinstance(value, Decimal) else str(int(value))
 
 
 def decimal_of(text: str) -> Decimal | None:
@@ -78,15 +102,21 @@ def decimal_of(text: str) -> Decimal | None:
         number = Decimal(text)
     except InvalidOperation as error:
         raise ProtocolError(f"{text!r} is not a number") from error
-    if not number.is_finite():
-        raise ProtocolError(f"{text!r} is not a finite number")
+    if not number.is_finite() or abs(number.adjusted()) > _MOST_PLACES:
+        raise ProtocolError(f"{text!r} is not a number between 1e-{_MOST_PLACES} and 1e{_MOST_PLACES}")
     return number
 
 
-class FieldReader:
-    """Reads the fields of one message in order and insists on reading them all."""
+def is_unset(text: str) -> bool:
+    """True for every way to say that a field has no value."""
+    return text in _UNSET
 
-    def __init__(self, fields: Fields) -> None:
+
+class FieldReader:
+    """Reads the fields of one message of server version `version` in order and insists on reading them all."""
+
+    def __init__(self, fields: Fields, version: int) -> None:
+        self.version = version
         self._fields = fields
         self._next = 0
 
@@ -104,7 +134,7 @@ class FieldReader:
     def value(self) -> str:
         """The next field, with every way to say "unset" turned into an empty text."""
         text = self.text()
-        return "" if text in _UNSET else text
+        return "" if is_unset(text) else text
 
     def integer(self) -> int:
         """The next field as a whole number; unset is 0."""

@@ -1,4 +1,4 @@
-"""The fixed commission schedule, with the published examples and the corners worked by hand."""
+"""The two commission schedules, with the published examples and the corners worked by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrp.domain.commission import ibkr_fixed, to_cents
+from hrp.domain.commission import Schedule, commission, ibkr_fixed, to_cents
 
 D = Decimal
 
@@ -33,6 +33,43 @@ D = Decimal
 )
 def test_what_an_order_costs(shares: int, price: str, usd: str) -> None:
     assert str(ibkr_fixed(shares, D(price))) == usd
+
+
+@pytest.mark.parametrize(
+    ("shares", "value", "month_shares", "usd"),
+    [
+        (100, "2500", 0, "0.35"),  # exactly the minimum
+        (99, "2500", 0, "0.35"),
+        (1000, "25000", 0, "3.50"),
+        (1000, "250", 0, "2.50"),  # 1 % of 250 at most
+        (10, "10", 0, "0.10"),  # the maximum wins over the minimum
+        (1000, "25000", 300_000, "3.50"),
+        (1000, "25000", 300_001, "2.00"),
+        (1000, "25000", 3_000_001, "1.50"),
+        (1000, "25000", 20_000_001, "1.00"),
+        (1000, "25000", 100_000_001, "0.50"),
+        (100, "2500", 100_000_001, "0.35"),
+        (0, "0", 0, "0.00"),
+    ],
+)
+def test_what_an_order_costs_in_tiers(shares: int, value: str, month_shares: int, usd: str) -> None:
+    assert str(commission(Schedule.TIERED, shares, D(value), month_shares)) == usd
+
+
+@given(
+    st.sampled_from(Schedule),
+    st.lists(st.tuples(st.integers(1, 5000), st.decimals(D("0.01"), 900, places=2)), min_size=1, max_size=6),
+)
+def test_the_parts_of_an_order_cost_what_the_whole_costs_and_none_gives_money_back(
+    schedule: Schedule, parts: list[tuple[int, Decimal]]
+) -> None:
+    shares, value, charged = 0, D(0), [D(0)]
+    for quantity, price in parts:
+        shares, value = shares + quantity, value + quantity * price
+        charged.append(commission(schedule, shares, value))
+
+    assert charged == sorted(charged)
+    assert charged[-1] <= to_cents(value / 100)
 
 
 @pytest.mark.parametrize(("usd", "cents"), [("0.005", "0.01"), ("0.0049", "0.00"), ("-0.005", "-0.01"), ("2", "2.00")])

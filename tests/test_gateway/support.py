@@ -12,9 +12,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hrp.gateway.books import Books
-from hrp.gateway.desk import Delivery, Desk
+from hrp.gateway import desk
+from hrp.gateway.delivery import Delivery
+from hrp.gateway.desk import Desk
 from hrp.gateway.market import Market
+from hrp.gateway.scenario import Scenario
 from hrp.gateway.session import Session
 from hrp.gateway.state import Ledger
 
@@ -49,13 +51,16 @@ def write_market(path: Path, rows: Iterable[tuple[object, ...]] = BARS) -> Path:
 _opened: list[Ledger] = []
 
 
-def open_desk(folder: Path, clock: datetime, cash: str = "100000.00") -> Desk:
-    """A desk over the state in `folder`, as a restarted process would have it."""
+def open_desk(
+    folder: Path, clock: datetime, cash: str = "100000.00", scenario: Scenario | None = None, **terms: str
+) -> Desk:
+    """A desk over the state in `folder`, as a restarted process would have it; `volume_share="0.1"` is a term."""
     market = folder / "market.parquet"
     ledger = Ledger(folder)
     _opened.append(ledger)
-    ledger.found(ACCOUNT, clock, Decimal(cash))
-    return Desk(Books(ledger, Market(market if market.exists() else write_market(market))))
+    ledger.found(ACCOUNT, clock, Decimal(cash), {name.replace("_", "-"): text for name, text in terms.items()})
+    bars = Market(market if market.exists() else write_market(market), ledger.terms.actions)
+    return desk.open_desk(ledger, bars, scenario)
 
 
 def close_desks() -> None:
@@ -77,7 +82,7 @@ class Teller:
 
     def mine(self, deliveries: Iterable[Delivery]) -> list[tuple[str, ...]]:
         """Those of `deliveries` that are for this client."""
-        return [delivery.fields for delivery in deliveries if delivery.session is self.session]
+        return [d.on_wire() for d in deliveries if d.session is self.session and d.fields]
 
     def order(self, order_id: int, action: str, quantity: object, symbol: str = "AAA", **terms: str) -> list[str]:
         """Place an order and say what came back, in short."""
@@ -97,6 +102,7 @@ def order_fields(order_id: int, action: str, quantity: object, symbol: str = "AA
     fields[18] = terms.get("kind", "LMT" if "limit" in terms else "MKT")
     fields[19], fields[21] = terms.get("limit", ""), terms.get("tif", "OPG")
     fields[23], fields[26], fields[27] = terms.get("account", ACCOUNT), terms.get("ref", ""), terms.get("transmit", "1")
+    fields[33], fields[38] = terms.get("outside_rth", "0"), terms.get("good_till", "")
     fields[46], fields[82], fields[85], fields[90] = "-1", "0", terms.get("what_if", "0"), "0"
     return fields
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -74,6 +76,52 @@ def test_a_killed_gateway_continues_where_it_was(market, state):
     assert not (state / "gateway.json").exists()
 
 
+def test_partial_fills_actions_and_terms_survive_a_kill(market, state, tmp_path):
+    actions = tmp_path / "actions.csv"
+    actions.write_text("symbol,ex_session,kind,value\nAAA,2024-01-04,dividend,1\nBRK.B,2024-01-05,split,2\n")
+    terms = {"volume-share": "0.1", "actions": str(actions)}
+    running = client.start(state, market, ACCOUNT, clock=at(2, 22), cash=Decimal("50000.00"), terms=terms)
+    with RawClient(running.port) as raw:
+        raw.greet(client_id=7)
+        raw.read_until("9")
+        raw.send(*order_fields(1, "BUY", 300, tif="GTC"))
+        raw.send(*order_fields(2, "BUY", 5, "BRK B", tif="GTC"))
+        raw.send("49", "1")
+        raw.read_until("49")
+    client.advance(state, at(4, 14, 30))
+    before = client.status(state)
+    # 110 at 103 on 2024-01-03 and 5 BRK B at 361, 1.00 each; 110 dividends; 120 at 104 and 1.00 on 2024-01-04
+    assert before.cash == Decimal("50000") - 11330 - 1805 - 2 + 110 - 12480 - 1
+    kill(state)
+
+    client.start(state, market, ACCOUNT)
+
+    now = client.status(state)
+    assert (now.cash, now.net_liquidation, now.working_orders) == (before.cash, before.net_liquidation, 1)
+    with RawClient(client.running(state).port) as raw:
+        raw.greet(client_id=7)
+        raw.send("16", "1")
+        assert raw.read_until("3")[-1][1:5] == ["1", "Submitted", "230", "70"]
+        assert client.advance(state, at(5, 22)).fills == 1
+        raw.send("61", "1")
+        positions = [fields for fields in raw.read_until("62") if fields[0] == "61"]
+        assert [fields[14] for fields in positions] == ["300", "10"]
+    assert client.status(state).cash == before.cash - 70 * 110 - 1
+
+
+def test_a_state_of_another_layout_or_of_another_kind_is_refused(market, state, capsys):
+    state.mkdir()
+    arguments = ["--state", str(state), "--market", str(market), "--account", ACCOUNT]
+    with closing(sqlite3.connect(state / "gateway.sqlite")) as old, old:
+        old.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        old.execute("INSERT INTO facts VALUES ('account', ?)", (ACCOUNT,))
+    assert main(arguments) == 3
+    assert "by another version of HRP (layout 1, this one has 2); move the folder away" in capsys.readouterr().err
+    (state / "gateway.sqlite").write_text("this is no database, and it is long enough to be read as one" * 10)
+    assert main(arguments) == 3
+    assert "cannot be used: file is not a database; move it away" in capsys.readouterr().err
+
+
 def test_start_status_and_stop(market, state):
     assert client.running(state) is None
     running = client.start(state, market, ACCOUNT)
@@ -111,6 +159,8 @@ def test_a_note_left_by_a_dead_gateway_is_ignored(market, state):
 REFUSED = [
     (["--account", "U1234567"], 2, "is no paper account"),
     (["--account", ACCOUNT, "--market", "absent.parquet"], 1, "no market file"),
+    (["--account", ACCOUNT, "--actions", "absent.csv"], 1, "no market file absent.csv"),
+    (["--account", ACCOUNT, "--volume-share", "2"], 2, "--volume-share '2' is not a fraction"),
 ]
 
 

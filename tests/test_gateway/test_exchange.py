@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrp.gateway.exchange import book, in_turn, price_at_open, price_in_session
+from hrp.domain.commission import ibkr_fixed
+from hrp.gateway.exchange import book, in_turn, price_at_close, price_at_open
 from hrp.gateway.market import Bar
 from hrp.gateway.records import Holding, Instrument, Kind, Order, Side, Status, Tif
 
@@ -19,11 +20,13 @@ STOCK = Instrument(1, "AAA")
 NOTHING = Holding(STOCK, 0, Decimal("0.00"))
 
 
-def order(side: str = "BUY", limit: str | None = None, perm_id: int = 1, tif: str = "DAY") -> Order:
-    kind = Kind.LIMIT if limit else Kind.MARKET
+def order(
+    side: str = "BUY", limit: str | None = None, perm_id: int = 1, tif: str = "DAY", kind: str | None = None
+) -> Order:
     price = Decimal(limit) if limit else None
+    named = Kind(kind or ("LMT" if limit else "MKT"))
     return Order(
-        perm_id, 7, perm_id, STOCK, "SMART", Side(side), 10, kind, price, Tif(tif), "", date(2024, 1, 3),
+        perm_id, 7, perm_id, STOCK, "SMART", Side(side), 10, named, price, Tif(tif), "", date(2024, 1, 3),
         Status.PRE_SUBMITTED, at(2, 22), {},
     )  # fmt: skip
 
@@ -64,11 +67,31 @@ IN_THE_SESSION = [
 @pytest.mark.parametrize(("side", "limit", "low", "high", "price"), IN_THE_SESSION)
 def test_a_resting_limit_trades_at_its_limit_if_the_session_reached_it(side, limit, low, high, price):
     bar = Bar(date(2024, 1, 3), Decimal(100), *(Decimal(p) if p else None for p in (high, low)), Decimal(100), 1)
-    assert price_in_session(order(side, limit), bar) == (Decimal(price) if price else None)
+    assert price_at_close(order(side, limit), bar) == (Decimal(price) if price else None)
+
+
+AT_THE_CLOSE = [
+    ("MOC", "BUY", None, "100", "100"),
+    ("MOC", "BUY", None, None, None),
+    ("LOC", "BUY", "100", "100", "100"),
+    ("LOC", "BUY", "99.99", "100", None),
+    ("LOC", "SELL", "99", "100", "100"),
+    ("LOC", "SELL", "100.01", "100", None),
+]
+
+
+@pytest.mark.parametrize(("kind", "side", "limit", "close", "price"), AT_THE_CLOSE)
+def test_an_order_on_the_close_trades_at_the_close_if_its_limit_allows_and_never_at_the_open(
+    kind, side, limit, close, price
+):
+    placed = order(side, limit, kind=kind)
+    bar = Bar(date(2024, 1, 3), Decimal(98), Decimal(105), Decimal(95), Decimal(close) if close else None, 1)
+    assert price_at_close(placed, bar) == (Decimal(price) if price else None)
+    assert price_at_open(placed, Decimal(98)) is None
 
 
 def test_nothing_trades_without_a_bar():
-    assert price_in_session(order("BUY", "96"), None) is None
+    assert price_at_close(order("BUY", "96"), None) is None
 
 
 def test_sales_go_before_purchases_and_older_orders_before_newer_ones():
@@ -77,9 +100,9 @@ def test_sales_go_before_purchases_and_older_orders_before_newer_ones():
 
 
 def test_a_purchase_costs_its_value_and_its_commission():
-    # 300 x 10.00 = 3000.00; 300 x 0.005 = 1.50
-    booking = book(NOTHING, Side.BUY, 300, Decimal("10"))
-    assert (booking.cash_change, booking.commission) == (Decimal("-3001.50"), Decimal("1.50"))
+    # 300 x 10.00 = 3000.00
+    booking = book(NOTHING, Side.BUY, 300, Decimal("10"), Decimal("1.50"))
+    assert booking.cash_change == Decimal("-3001.50")
     assert (booking.holding.quantity, booking.holding.cost) == (300, Decimal("3001.50"))
     assert booking.holding.average_cost == Decimal("10.005000")
     assert booking.realized is None
@@ -87,15 +110,15 @@ def test_a_purchase_costs_its_value_and_its_commission():
 
 def test_a_sale_takes_its_share_of_the_cost_away():
     # 100 of 300 shares that cost 3001.50: 1000.50; 100 x 12.00 - 1.00 = 1199.00; profit 198.50
-    booking = book(Holding(STOCK, 300, Decimal("3001.50")), Side.SELL, 100, Decimal("12"))
-    assert (booking.cash_change, booking.commission) == (Decimal("1199.00"), Decimal("1.00"))
+    booking = book(Holding(STOCK, 300, Decimal("3001.50")), Side.SELL, 100, Decimal("12"), Decimal("1.00"))
+    assert booking.cash_change == Decimal("1199.00")
     assert booking.holding == Holding(STOCK, 200, Decimal("2001.00"))
     assert booking.realized == Decimal("198.50")
 
 
 def test_a_price_below_the_cent_is_kept_and_the_value_is_rounded_to_cents():
-    # 7 x 67.7142 = 473.9994 -> 474.00; commission min(1.00, 4.739994) = 1.00
-    assert book(NOTHING, Side.BUY, 7, Decimal("67.7142")).cash_change == Decimal("-475.00")
+    # 7 x 67.7142 = 473.9994 -> 474.00
+    assert book(NOTHING, Side.BUY, 7, Decimal("67.7142"), Decimal("1.00")).cash_change == Decimal("-475.00")
 
 
 @given(
@@ -105,12 +128,12 @@ def test_a_price_below_the_cent_is_kept_and_the_value_is_rounded_to_cents():
 def test_whatever_is_bought_and_sold_again_leaves_no_cost_and_cash_changed_by_the_profit(trades, out):
     holding, cash = NOTHING, Decimal(0)
     for quantity, price in trades:
-        booking = book(holding, Side.BUY, quantity, price)
+        booking = book(holding, Side.BUY, quantity, price, ibkr_fixed(quantity, price))
         holding, cash = booking.holding, cash + booking.cash_change
     half = holding.quantity // 2
     profit = Decimal(0)
     for quantity in filter(None, (half, holding.quantity - half)):
-        booking = book(holding, Side.SELL, quantity, out)
+        booking = book(holding, Side.SELL, quantity, out, ibkr_fixed(quantity, out))
         holding, cash = booking.holding, cash + booking.cash_change
         profit += booking.realized or 0
     assert holding == NOTHING

@@ -15,14 +15,14 @@ from .support import order_fields
 
 
 class Recorder:
-    """The message writer of ib_insync at server version 176, without a socket."""
+    """The message writer of ib_insync at one server version, without a socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: int = 176) -> None:
         from ib_insync.client import Client
         from ib_insync.wrapper import Wrapper
 
         self.client = Client(Wrapper(None))
-        self.client._serverVersion = 176
+        self.client._serverVersion = version
         self.client.connState = Client.CONNECTED
         self.client.clientId = 5
         self.sent: list[tuple[str, ...]] = []
@@ -54,7 +54,7 @@ def limit_order(**changes: Any) -> Any:
 def test_an_order_of_the_real_client_is_read_whole(written):
     fields = written("placeOrder", 42, stock(conId=77), limit_order())
 
-    request = parse(fields)
+    request = parse(fields, 176)
 
     assert len(fields) == 115
     assert isinstance(request, PlaceOrder)
@@ -78,7 +78,7 @@ CONDITIONS = ["Price", "Time", "Margin", "Execution", "Volume", "PercentChange"]
 
 @pytest.mark.parametrize("kind", CONDITIONS)
 def test_an_order_with_a_condition_is_read_whole(written, kind):
-    request = parse(written("placeOrder", 1, stock(), conditional(kind)))
+    request = parse(written("placeOrder", 1, stock(), conditional(kind)), 176)
 
     assert request.sent["condition_count"] == "1"
     assert request.sent["conditions_cancel_order"] == "0"
@@ -96,14 +96,14 @@ UNUSUAL = {
 
 @pytest.mark.parametrize("name", UNUSUAL)
 def test_an_unusual_order_is_read_whole(written, name):
-    assert parse(written("placeOrder", 1, stock(), limit_order(**UNUSUAL[name]))).sent["order_ref"] == "book-1"
+    assert parse(written("placeOrder", 1, stock(), limit_order(**UNUSUAL[name])), 176).sent["order_ref"] == "book-1"
 
 
 def test_an_algorithm_is_read_whole(written):
     from ib_insync import TagValue
 
     order = limit_order(algoStrategy="Vwap", algoParams=[TagValue("a", "1"), TagValue("b", "2")])
-    assert parse(written("placeOrder", 1, stock(), order)).sent["algo_param_count"] == "2"
+    assert parse(written("placeOrder", 1, stock(), order), 176).sent["algo_param_count"] == "2"
 
 
 def test_a_combination_is_read_whole(written):
@@ -111,16 +111,16 @@ def test_a_combination_is_read_whole(written):
 
     legs = [ComboLeg(conId=1, ratio=1, action="BUY"), ComboLeg(conId=2, ratio=1, action="SELL")]
     order = limit_order(orderComboLegs=[OrderComboLeg(1.0), OrderComboLeg(2.0)])
-    request = parse(written("placeOrder", 1, stock(secType="BAG", comboLegs=legs), order))
+    request = parse(written("placeOrder", 1, stock(secType="BAG", comboLegs=legs), order), 176)
     assert (request.sent["leg_count"], request.sent["leg_price_count"]) == ("2", "2")
-    assert isinstance(parse(written("reqMktData", 3, stock(secType="BAG", comboLegs=legs), "", True, False, [])),
+    assert isinstance(parse(written("reqMktData", 3, stock(secType="BAG", comboLegs=legs), "", True, False, []), 176),
                       requests.MarketData)  # fmt: skip
 
 
 @pytest.mark.parametrize("change", [lambda fields: [*fields, "0"], lambda fields: fields[:-1]])
 def test_an_order_with_a_field_too_many_or_too_few_is_refused(change):
     with pytest.raises(ProtocolError, match="message 3"):
-        parse(tuple(change(order_fields(1, "BUY", 1))))
+        parse(tuple(change(order_fields(1, "BUY", 1))), 176)
 
 
 def asks(*, contract: Any = None) -> list[tuple[str, tuple[Any, ...], object]]:
@@ -169,7 +169,7 @@ def asks(*, contract: Any = None) -> list[tuple[str, tuple[Any, ...], object]]:
 @pytest.mark.parametrize("index", range(len(asks())), ids=[name for name, _, _ in asks()])
 def test_a_request_of_the_real_client_is_read_whole(written, index):
     method, arguments, expected = asks(contract=stock())[index]
-    assert parse(written(method, *arguments)) == expected
+    assert parse(written(method, *arguments), 176) == expected
 
 
 def test_a_request_for_executions_is_read_whole(written):
@@ -177,9 +177,9 @@ def test_a_request_for_executions_is_read_whole(written):
 
     narrowed = ExecutionFilter(clientId=2, acctCode="DU1", time="20240103-09:30:00", symbol="AAA", side="BUY")
     expected = requests.Executions(8, 2, "DU1", "20240103-09:30:00", "AAA", "BUY")
-    assert parse(written("reqExecutions", 8, narrowed)) == expected
+    assert parse(written("reqExecutions", 8, narrowed), 176) == expected
 
 
 def test_an_unknown_number_is_refused():
     with pytest.raises(ProtocolError, match="message 4711"):
-        parse(("4711", "1"))
+        parse(("4711", "1"), 176)
