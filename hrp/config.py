@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     drift_window_sessions: int = _setting(63, "HRP_DRIFT_WINDOW_SESSIONS", "sessions that are compared", ge=5)
     auto_rollback: bool = _setting(False, "HRP_AUTO_ROLLBACK", "true lets drift move the champion back")
 
+    ib_client: Literal["ib_insync", "ib_async"] = _setting(
+        "ib_insync", "HRP_IB_CLIENT", "ib_insync or ib_async: the installed client library of TWS"
+    )
     ibkr_host: str = _setting("127.0.0.1", "IBKR_HOST", "host of TWS, IB Gateway or the paper gateway")
     ibkr_port: int = _setting(7497, "IBKR_PORT", "port: TWS paper 7497, IB Gateway paper 4002", ge=1, le=65535)
     ibkr_client_id: int = _setting(1, "IBKR_CLIENT_ID", "number of this client, never 0, never shared", ge=1)
@@ -78,6 +81,9 @@ class Settings(BaseSettings):
     ibkr_paper_trading: bool = _setting(True, "IBKR_PAPER_TRADING", "false needs HRP_ALLOW_LIVE_ACCOUNT as well")
     ibkr_time_zone: str = _setting("", "IBKR_TIME_ZONE", "zone of TWS, needed if it sends times without one")
     ibkr_timeout_seconds: float = _setting(10.0, "IBKR_TIMEOUT_SECONDS", "seconds to wait for a complete answer", gt=0)
+    ibkr_grace_seconds: float = _setting(
+        30.0, "IBKR_GRACE_SECONDS", "seconds before an order that the broker does not show is looked for again", ge=0
+    )
     allow_live_account: str = _setting("", "HRP_ALLOW_LIVE_ACCOUNT", "the live account's id, said a second time")
 
     smtp_host: str = _setting("", "HRP_SMTP_HOST", "mail server; empty sends no e-mail")

@@ -98,6 +98,10 @@ class BrokerConnectionError(BrokerError, ConnectionError):
     """No connection, or it was lost."""
 
 
+class ClientIdInUseError(BrokerConnectionError):
+    """Another program is connected under the same client id."""
+
+
 class BrokerTimeoutError(BrokerError, TimeoutError):
     """A complete answer did not arrive before the deadline."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -43,6 +44,9 @@ class PriceSource(Protocol):
         Nothing is repaired: holes and errors arrive as they are. Raises DataError if the source cannot be read.
         """
 
+    def fetch_actions(self) -> pd.DataFrame:
+        """Every corporate action it knows: symbol, ex_session, kind, value, source. Raises as `fetch_bars` does."""
+
 
 class Broker(Protocol):
     """One account at one broker. Every method raises BrokerError rather than give a partial answer."""
@@ -53,6 +57,13 @@ class Broker(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
+    @property
+    def client_id(self) -> int:
+        """The number under which orders are sent; they belong to it."""
+
+    def reopen(self) -> None:
+        """Close, let the time of grace pass, and open afresh: nothing that one connection learnt is carried over."""
+
     def server_time(self) -> datetime:
         """The broker's clock, aware, UTC."""
 
@@ -62,8 +73,8 @@ class Broker(Protocol):
     def qualify(self, symbols: Sequence[str]) -> Mapping[str, Instrument]:
         """The instrument of each symbol that the broker knows; unknown symbols are left out."""
 
-    def next_order_id(self) -> int:
-        """An order id that this client has never used."""
+    def next_order_id(self, above: int = 0) -> int:
+        """An order id that this client has never used, greater than `above`."""
 
     def place(self, order: Order, instrument: Instrument, order_id: int) -> Acknowledgement:
         """Send one order and wait for the broker's word, `UNKNOWN` at the deadline."""
@@ -73,7 +84,7 @@ class Broker(Protocol):
 
 
 class Ledger(Protocol):
-    """Where the life of an order is written down; each call is committed when it returns."""
+    """Where the life of an order is written down; each call is committed when it returns, unless it says `later`."""
 
     def record_status(
         self,
@@ -83,7 +94,17 @@ class Ledger(Protocol):
         *,
         broker_order_id: int | None = None,
         perm_id: int | None = None,
-    ) -> None: ...
+        client_id: int | None = None,
+        sending_at: datetime | None = None,
+        later: bool = False,
+    ) -> None:
+        """With `later`, inside a batch, it is committed together with the next step, which is sure to come."""
+
+    def record_note(self, order_ref: str, note: str) -> None:
+        """Add to the order's history what does not change its status, such as a request to cancel it."""
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Keep the store open between calls, which makes them cheap; nobody else can open it meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hrp.data.db import Store
     from hrp.domain.deployment import ModelVersion
     from hrp.domain.promotion import GateEvidence
+    from hrp.execution.account import BrokerConfig
     from hrp.ml.registry import MlflowRegistry
     from hrp.ports import Broker, Clock, DriftDetector, Notifier, PriceSource, TrainedModel
     from hrp.research.backtest import BacktestResult
@@ -103,13 +104,16 @@ class App:
 
         return run_backtest
 
-    def broker(self) -> Broker:
-        """The account at the broker; one that sends nothing in a dry run."""
-        from hrp.execution.broker import BrokerConfig, IBKRBroker
-        from hrp.execution.dry_run import DryRunBroker
+    def broker_config(self) -> BrokerConfig:
+        """How to reach the broker.
+
+        Raises:
+            ConfigError: no account is set, or a value cannot be used.
+        """
+        from hrp.execution.account import BrokerConfig
 
         s = self.settings
-        config = BrokerConfig(
+        return BrokerConfig(
             host=s.ibkr_host,
             port=s.ibkr_port,
             client_id=s.ibkr_client_id,
@@ -118,8 +122,21 @@ class App:
             timeout=s.ibkr_timeout_seconds,
             allow_live_account=s.allow_live_account,
             time_zone=s.ibkr_time_zone,
+            grace_seconds=s.ibkr_grace_seconds,
         )
-        broker = IBKRBroker(config)
+
+    def broker(self) -> Broker:
+        """The account at the broker; one that sends nothing in a dry run.
+
+        Raises:
+            ConfigError: no account is set, or the client library that is named is not installed.
+        """
+        from hrp.execution.broker import IBKRBroker
+        from hrp.execution.dry_run import DryRunBroker
+        from hrp.execution.ibapi import require
+
+        require(self.settings.ib_client)
+        broker = IBKRBroker(self.broker_config())
         return DryRunBroker(broker) if self.dry else broker
 
     def detector(self) -> DriftDetector:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hrp.agents.jobs import Job, JobResult
+from hrp.agents.stopping import told_to_stop
 from hrp.api.decision import Night
-from hrp.domain.orders import UNRESOLVED, Order, OrderStatus
+from hrp.domain.orders import SENDABLE, Order, OrderStatus
 from hrp.domain.positions import BrokerState
 from hrp.domain.sessions import close_at, next_session, open_at
 from hrp.errors import EXIT_NOT_READY, RequirementNotMetError
@@ -29,18 +31,15 @@ class LiveTradingAgent(Job):
         if not nights:
             return JobResult("no_strategies")
         account = self.api.app.settings.require_account()
-        with self.api.app.broker() as broker:
+        with self.api.app.broker() as broker, told_to_stop() as should_stop:
             require_same_time(broker.server_time(), self.api.now())
-            manager = OrderManager(
-                broker, self.api.order_ledger(), self.api.app.clock, self.api.get_orders(account=account)
-            )
-            state = broker.state()
-            manager.reconcile(state)
-            unknown = self.api.get_orders(account=account, statuses=UNRESOLVED)
-            if unknown:
-                return self._wait_for_a_person(account, unknown)
-            denials = "" if self.api.get_plan(self.session, account) else self._plan(broker, nights, state)
-            result = self._carry_out(account, broker, manager)
+            orders = self.api.get_orders(account=account)
+            manager = OrderManager(broker, self.api.order_ledger(), self.api.app.clock, orders, should_stop=should_stop)
+            settled = manager.settle(self.api.keep_executions)
+            if settled.doubts:
+                return self._wait_for_a_person(account, settled.doubts)
+            denials = "" if self.api.get_plan(self.session, account) else self._plan(broker, nights, settled.state)
+            result = self._carry_out(account, broker, manager, settled.expired)
         return replace(result, alert="; ".join(filter(None, (result.alert, denials))))
 
     def _plan(self, broker: Broker, nights: list[Night], state: BrokerState) -> str:
@@ -62,28 +61,31 @@ class LiveTradingAgent(Job):
                 "session: hrp run nightly"
             )
 
-    def _wait_for_a_person(self, account: str, unknown: list[Order]) -> JobResult:
+    def _wait_for_a_person(self, account: str, doubts: Mapping[str, str]) -> JobResult:
         """Neither plan nor send while the fate of an earlier order is unknown."""
-        refs = ", ".join(order.order_ref for order in unknown)
+        told = "; ".join(f"{ref}: {doubt}" for ref, doubt in doubts.items())
         alert = (
-            f"fate unknown: {refs}; nothing more is sent; look in TWS, and if an order is not there, run: "
-            f"hrp resolve {unknown[0].order_ref} --reason TEXT"
+            f"fate unknown: {told}; nothing more is sent; look in TWS (and in the account's statement) for the order, "
+            f"and if it is not there, run: hrp breaks resolve {next(iter(doubts))} --reason TEXT"
         )
         return JobResult("unknown_orders", self._facts(account), 0, EXIT_NOT_READY, alert)
 
-    def _carry_out(self, account: str, broker: Broker, manager: OrderManager) -> JobResult:
+    def _carry_out(self, account: str, broker: Broker, manager: OrderManager, expired: Sequence[Order]) -> JobResult:
         """Send what the stored plan still holds."""
-        orders = self.api.get_orders(session=self.session, account=account)
-        pending = [order for order in orders if order.status is OrderStatus.PENDING]
+        plan_hash = (self.api.get_plan(self.session, account) or {}).get("plan_hash")
+        orders = self.api.get_orders(session=self.session, account=account, statuses=SENDABLE)
+        pending = [order for order in orders if order.plan_hash == plan_hash]
+        late = [f"{_name(order)}: EXPIRED: it was never sent" for order in expired if order.session == self.session]
         if self.api.app.dry:
             return JobResult("dry_run", self._facts(account))
-        if not pending:
+        if not pending and not late:
             return JobResult("nothing_to_do", self._facts(account))
-        self.api.require_known_instruments(broker.qualify([order.symbol for order in pending]))
-        outcomes = manager.submit_all(pending)
+        known = broker.qualify([order.symbol for order in pending])
+        self.api.require_known_instruments(known)
+        outcomes = manager.submit_all(pending, known, self.api.get_plan_bounds(self.session, account))
         sent = [done for done in outcomes if done.outcome in (Outcome.SUBMITTED, Outcome.REJECTED)]
-        troubles = [_trouble(done) for done in outcomes if done.outcome is not Outcome.SUBMITTED]
         facts = self._facts(account, sent=len(sent))
+        troubles = [*late, *_troubles(outcomes)]
         if troubles:
             return JobResult("partial_failure", facts, len(sent), EXIT_NOT_READY, "; ".join(troubles))
         return JobResult("success", facts, len(sent))
@@ -99,8 +101,21 @@ class LiveTradingAgent(Job):
         }
 
 
-def _trouble(done: Submission) -> str:
-    return f"{done.order.side} {done.order.quantity} {done.order.symbol}: {done.outcome}: {done.message}"
+def _troubles(outcomes: Sequence[Submission]) -> list[str]:
+    """What was not sent, or not taken, in words; being told to stop is said once."""
+    held_back = [done for done in outcomes if done.outcome is Outcome.STOPPED]
+    others = [done for done in outcomes if done.outcome not in (Outcome.SUBMITTED, Outcome.STOPPED)]
+    said = [f"{_name(done.order)}: {done.outcome}: {done.message}" for done in others]
+    if held_back:
+        said.append(
+            f"told to stop: {len(held_back)} of {len(outcomes)} orders were not sent and are still planned; to send "
+            f"them run: hrp run live-trader --no-trading-dry-run --session {held_back[0].order.session}"
+        )
+    return said
+
+
+def _name(order: Order) -> str:
+    return f"{order.side} {order.quantity} {order.symbol}"
 
 
 def _row(order: Order) -> list[object]:

@@ -106,7 +106,8 @@ _COLUMNS = {
     "orders": ("symbol", "side", "shares", "type", "limit USD", "status", "order_ref"),
     "denied": ("symbol", "side", "shares", "type", "limit USD", "status", "order_ref", "reason"),
     "findings": ("check", "symbol", "effect", "detail"),
-    "breaks": ("kind", "subject", "ledger", "broker"),
+    "breaks": ("kind", "subject", "ledger", "broker", "explained by", "explanation"),
+    "locks": ("scope", "subject", "kind", "since", "reason"),
     "alarms": ("alarm",),
 }
 

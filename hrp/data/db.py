@@ -64,10 +64,19 @@ class Store:
             DataError: the database refused what the block asked.
         """
         with self._opened() as con:
-            with _transaction(con):
+            with transaction(con):
                 yield con
             if publish:
                 self._publish(con)
+
+    @contextmanager
+    def batch(self) -> Iterator[Connection]:
+        """A connection for many small transactions, each a block of `transaction`; keep it short.
+
+        No other section can be opened meanwhile. Raises as `write` does.
+        """
+        with self._opened() as con:
+            yield con
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -253,7 +262,8 @@ def _connect(path: Path, settings: _Config, *, read_only: bool) -> Connection:
 
 
 @contextmanager
-def _transaction(con: Connection) -> Iterator[None]:
+def transaction(con: Connection) -> Iterator[None]:
+    """Commit at the end of the block, roll back on any error."""
     con.execute("BEGIN")
     committed = False
     try:

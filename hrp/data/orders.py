@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from hrp.data.db import Store
 from hrp.data.rows import Connection, fetch, fetch_value, insert, utc, where
 from hrp.domain.lineage import canonical
 from hrp.domain.orders import Order, OrderSide, OrderStatus, OrderType, TimeInForce
 from hrp.domain.plan import Plan
 from hrp.errors import DataError
 
+NIGHT = "night"  # the kind of plan that a session has one of
 
-def save_plan(con: Connection, plan: Plan, run_id: str, at: datetime) -> bool:
+
+def save_plan(con: Connection, plan: Plan, run_id: str, at: datetime, kind: str = NIGHT) -> bool:
     """Write down the plan, its lines, clips and orders; False if this very plan is stored already.
 
     Raises:
         DataError: another plan is stored for the session and account: a night decides once.
     """
     plan_hash = plan.plan_hash  # computed afresh each time it is asked for
-    stored = load_plan_hash(con, plan.session, plan.account)
+    stored = load_plan_hash(con, plan.session, plan.account) if kind == NIGHT else None
     if stored == plan_hash:
         return False
     if stored is not None:
@@ -40,6 +41,7 @@ def save_plan(con: Connection, plan: Plan, run_id: str, at: datetime) -> bool:
         "equity_usd": plan.equity,
         "cash_usd": plan.cash,
         "record": canonical(plan.as_record()),
+        "kind": kind,
         "run_id": run_id,
         "created_at": at,
     }
@@ -102,6 +104,8 @@ def _save_orders(con: Connection, plan: Plan, plan_hash: str, at: datetime) -> N
             "denial": order.denial,
             "broker_order_id": order.broker_order_id,
             "perm_id": order.perm_id,
+            "attempt": order.attempt,
+            "lost": order.lost,
             "created_at": at,
             "updated_at": at,
         }
@@ -113,8 +117,8 @@ def _save_orders(con: Connection, plan: Plan, plan_hash: str, at: datetime) -> N
 
 def load_plan_hash(con: Connection, session: date, account: str) -> str | None:
     """The hash of the plan of `session` for `account`, or None."""
-    sql = "SELECT plan_hash FROM plans WHERE session = ? AND account = ?"
-    return fetch_value(con, sql, [session, account])  # type: ignore[no-any-return]
+    sql = "SELECT plan_hash FROM plans WHERE session = ? AND account = ? AND kind = ?"
+    return fetch_value(con, sql, [session, account, NIGHT])  # type: ignore[no-any-return]
 
 
 def load_plan_record(con: Connection, session: date, account: str) -> dict[str, Any] | None:
@@ -123,7 +127,8 @@ def load_plan_record(con: Connection, session: date, account: str) -> dict[str, 
     Raises:
         DataError: the stored text is not the one that was hashed.
     """
-    rows = fetch(con, "SELECT plan_hash, record FROM plans WHERE session = ? AND account = ?", [session, account])
+    sql = "SELECT plan_hash, record FROM plans WHERE session = ? AND account = ? AND kind = ?"
+    rows = fetch(con, sql, [session, account, NIGHT])
     if not rows:
         return None
     plan_hash, text = rows[0]["plan_hash"], rows[0]["record"]
@@ -169,6 +174,10 @@ def _order(row: dict[str, Any]) -> Order:
         denial=row["denial"],
         broker_order_id=row["broker_order_id"],
         perm_id=row["perm_id"],
+        attempt=row["attempt"],
+        lost=row["lost"],
+        client_id=row["client_id"],
+        sending_at=row["sending_at"],
     )
 
 
@@ -182,50 +191,39 @@ def _event(order: Order, seq: int, from_status: OrderStatus | None, evidence: st
         "evidence": evidence,
         "broker_order_id": order.broker_order_id,
         "perm_id": order.perm_id,
+        "attempt": order.attempt,
     }
 
 
 @dataclass(frozen=True, slots=True)
-class StoreLedger:
-    """The life of orders, in the store. Every call is committed when it returns."""
+class Step:
+    """One event of an order: how it stands after it, its number, what it was before, and why."""
 
-    store: Store
-    clock_now: Callable[[], datetime]
-
-    def record_status(
-        self,
-        order_ref: str,
-        status: OrderStatus,
-        evidence: str,
-        *,
-        broker_order_id: int | None = None,
-        perm_id: int | None = None,
-    ) -> None:
-        """Write down that the order now has `status`, and why; a repetition that brings nothing new changes nothing.
-
-        Raises:
-            OrderError: the order cannot go from its status to this one.
-            DataError: the store has no such order.
-        """
-        with self.store.write() as con:
-            rows = fetch(con, "SELECT * FROM orders WHERE order_ref = ?", [order_ref])
-            if not rows:
-                raise DataError(f"no order {order_ref} in {self.store.path}; an order is planned before it is sent")
-            before = _order(rows[0])
-            after = before if status is before.status else before.moved_to(status)
-            after = replace(
-                after,
-                broker_order_id=before.broker_order_id if broker_order_id is None else broker_order_id,
-                perm_id=before.perm_id if perm_id is None else perm_id,
-            )
-            if after != before:
-                _record(con, before, after, evidence, self.clock_now())
+    order: Order
+    seq: int
+    before: OrderStatus
+    evidence: str
+    at: datetime
 
 
-def _record(con: Connection, before: Order, after: Order, evidence: str, at: datetime) -> None:
-    con.execute(
-        "UPDATE orders SET status = ?, broker_order_id = ?, perm_id = ?, updated_at = ? WHERE order_ref = ?",
-        [str(after.status), after.broker_order_id, after.perm_id, utc(at), after.order_ref],
-    )
-    seq = 1 + fetch_value(con, "SELECT max(seq) FROM order_events WHERE order_ref = ?", [after.order_ref])
-    insert(con, "order_events", [_event(after, seq, before.status, evidence, at)])
+def load_lives(con: Connection, order_ref: str) -> dict[str, tuple[Order, int]]:
+    """The order and all others of its plan by reference, each with the number of its newest event; empty if unknown."""
+    sql = """
+    SELECT o.*, e.seq FROM orders o JOIN (SELECT order_ref, max(seq) AS seq FROM order_events GROUP BY ALL) e
+    USING (order_ref) WHERE plan_hash = (SELECT plan_hash FROM orders WHERE order_ref = ?)
+    """
+    return {row["order_ref"]: (_order(row), row["seq"]) for row in fetch(con, sql, [order_ref])}
+
+
+def save_steps(con: Connection, steps: Sequence[Step]) -> None:
+    """Keep how orders stand now, and add each step to its order's history."""
+    for order, at in ((step.order, step.at) for step in steps):
+        con.execute(
+            "UPDATE orders SET status = ?, broker_order_id = ?, perm_id = ?, attempt = ?, lost = ?, client_id = ?, "
+            "sending_at = ?, updated_at = ? WHERE order_ref = ?",
+            [
+                str(order.status), order.broker_order_id, order.perm_id, order.attempt, order.lost, order.client_id,
+                None if order.sending_at is None else utc(order.sending_at), utc(at), order.order_ref,
+            ],
+        )  # fmt: skip
+    insert(con, "order_events", [_event(s.order, s.seq, s.before, s.evidence, s.at) for s in steps])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -31,36 +31,48 @@ class TimeInForce(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands. `UNKNOWN` is not flat and not rejected: only the broker's word ends it."""
+    """Where an order stands. `UNKNOWN` is not flat and not rejected: only proof ends it."""
 
-    PENDING = "pending"  # planned and written down, not sent
+    PLANNED = "planned"  # written down with its plan, never sent
     DENIED = "denied"  # refused by HRP
-    SENDING = "sending"  # the socket may or may not have carried it
-    UNKNOWN = "unknown"  # no answer before the deadline
-    SUBMITTED = "submitted"  # acknowledged by the broker
+    SENDING = "sending"  # written down before the socket, which may or may not have carried it
+    UNKNOWN = "unknown"  # no answer before the deadline, or none that can be found again
+    LOST = "lost"  # proven never to have reached the broker; another attempt may be made
+    ACKED = "acked"  # the broker has given it a permanent id and holds it for its session
+    WORKING = "working"  # at the exchange
     PARTIALLY_FILLED = "partially_filled"
     FILLED = "filled"
     CANCELLED = "cancelled"
     REJECTED = "rejected"  # refused by the broker
-    EXPIRED = "expired"  # its session passed without a fill
+    EXPIRED = "expired"  # its time passed without a fill
+
+    PENDING = PLANNED  # the names that people know from other books
+    SUBMITTED = ACKED
 
 
 _S = OrderStatus
-_OUTCOMES = frozenset({_S.SUBMITTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELLED, _S.REJECTED, _S.EXPIRED})
+_HELD = frozenset({_S.ACKED, _S.WORKING, _S.PARTIALLY_FILLED})  # at the broker, and may still trade
+_FOUND = _HELD | {_S.FILLED, _S.CANCELLED, _S.REJECTED, _S.EXPIRED}  # all that can become of an order that it has
+
+# What HRP says of itself is narrow: only a planned or a lost order is sent, nothing follows a denial. The broker's word
+# is followed wherever it leads, because between two looks at it anything can have happened.
 TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
-    _S.PENDING: frozenset({_S.SENDING, _S.DENIED, _S.EXPIRED}),
-    _S.SENDING: _OUTCOMES | {_S.UNKNOWN},
-    _S.UNKNOWN: _OUTCOMES | {_S.SENDING},
-    _S.SUBMITTED: _OUTCOMES - {_S.SUBMITTED} | {_S.UNKNOWN},
-    _S.PARTIALLY_FILLED: frozenset({_S.FILLED, _S.CANCELLED, _S.EXPIRED}),
-    _S.CANCELLED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED}),  # a fill may overtake the cancellation
-    _S.EXPIRED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED}),
-    _S.REJECTED: frozenset(),
-    _S.FILLED: frozenset(),
+    _S.PLANNED: _FOUND | {_S.SENDING, _S.UNKNOWN, _S.DENIED},  # found: the store was restored from before it was sent
     _S.DENIED: frozenset(),
+    _S.SENDING: _FOUND | {_S.UNKNOWN},
+    _S.UNKNOWN: _FOUND | {_S.LOST},
+    _S.LOST: _FOUND | {_S.UNKNOWN, _S.SENDING},  # found after all, or sent anew
+    _S.ACKED: _FOUND - {_S.ACKED} | {_S.UNKNOWN},
+    _S.WORKING: _FOUND - {_S.WORKING} | {_S.UNKNOWN},  # back to held when the session ends before the order
+    _S.PARTIALLY_FILLED: _FOUND - {_S.PARTIALLY_FILLED} | {_S.UNKNOWN},  # back to working when its fill is corrected
+    _S.FILLED: _HELD | {_S.CANCELLED, _S.REJECTED},  # an execution was corrected or busted
+    _S.CANCELLED: _HELD | {_S.FILLED},  # a fill overtook the cancellation, or it never reached the order
+    _S.EXPIRED: _HELD | {_S.FILLED},
+    _S.REJECTED: _HELD | {_S.FILLED, _S.CANCELLED},  # a person released it in TWS
 }
 UNRESOLVED = frozenset({_S.SENDING, _S.UNKNOWN})
-LIVE = UNRESOLVED | {_S.SUBMITTED, _S.PARTIALLY_FILLED}
+LIVE = UNRESOLVED | _HELD
+SENDABLE = frozenset({_S.PLANNED, _S.LOST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,9 @@ class Order:
 
     `session` is the session whose close decided it, `for_session` the one whose open it is meant for.
     `limit_price` is USD a share. `strategy` names the hypotheses it serves, joined by "+".
+
+    `attempt` counts the times it was sent, `lost` how many of them never reached the broker. Of the newest attempt:
+    `client_id` and `broker_order_id` that it was sent under, and `sending_at`, the broker's clock before that.
     """
 
     symbol: str
@@ -83,10 +98,14 @@ class Order:
     account: str = ""
     strategy: str = ""
     plan_hash: str = ""
-    status: OrderStatus = OrderStatus.PENDING
+    status: OrderStatus = OrderStatus.PLANNED
     denial: str | None = None
     broker_order_id: int | None = None
     perm_id: int | None = None
+    attempt: int = 0
+    lost: int = 0
+    client_id: int | None = None
+    sending_at: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.quantity <= 0:
@@ -105,14 +124,20 @@ class Order:
         return self.quantity if self.side is OrderSide.BUY else -self.quantity
 
     def moved_to(self, status: OrderStatus) -> Order:
-        """The same order with another status.
+        """The same order with another status, its attempts and losses counted.
 
         Raises:
             OrderError: the table of legal transitions does not allow it.
         """
         if status not in TRANSITIONS[self.status]:
             raise OrderError(f"order {self.order_ref} cannot go from {self.status} to {status}")
-        return replace(self, status=status)
+        found = self.status is _S.PLANNED and status not in (_S.DENIED, _S.EXPIRED)
+        return replace(
+            self,
+            status=status,
+            attempt=self.attempt + (found or status is _S.SENDING),
+            lost=self.lost + (status is _S.LOST),
+        )
 
     def denied(self, reason: str) -> Order:
         """The same order, refused by HRP for `reason` (`CODE: key=value`)."""

@@ -69,7 +69,7 @@ class Plan:
     @property
     def orders(self) -> tuple[Order, ...]:
         """Orders to send, sales first, then by symbol."""
-        return tuple(o for o in self._all_orders() if o.status is OrderStatus.PENDING)
+        return tuple(o for o in self._all_orders() if o.status is OrderStatus.PLANNED)
 
     @property
     def denied(self) -> tuple[Order, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
 from hrp.domain.commission import to_cents
 from hrp.domain.orders import OrderSide, OrderStatus
+from hrp.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +57,20 @@ class Position:
         """Mark the holding to `price`, USD a share.
 
         Raises:
-            ValueError: the price is not positive and finite.
+            DataError: the price is not positive and finite.
         """
         if not price.is_finite() or price <= 0:
-            raise ValueError(f"price of {self.symbol} must be positive, got {price}")
+            raise DataError(f"price of {self.symbol} must be positive, got {price}; run: hrp run quality")
         self.current_price = price
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution as the broker reported it. `commission` in USD stays None until its report arrives."""
+    """One execution as the broker reported it. `commission` in USD stays None until its report arrives.
+
+    `client_id` is the client of the broker that placed the order: 0 is TWS itself, a person. `cum_quantity` is how much
+    of the order had been executed with it, None where that is not known.
+    """
 
     exec_id: str
     order_ref: str
@@ -78,6 +83,8 @@ class Fill:
     price: Decimal
     executed_at: datetime
     commission: Decimal | None = None
+    client_id: int = 0
+    cum_quantity: Decimal | None = None
 
     @property
     def identity(self) -> str:
@@ -97,7 +104,11 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class WorkingOrder:
-    """An order that lives at the broker. `order_ref` is empty for one that HRP did not place."""
+    """An order that lives at the broker. `order_ref` is empty for one that HRP did not place.
+
+    `status` is `ACKED`, `WORKING`, or `UNKNOWN` for one that is listed and neither works nor has ended. `quantity` are
+    the shares asked for, None where that is not known.
+    """
 
     order_ref: str
     perm_id: int
@@ -107,6 +118,8 @@ class WorkingOrder:
     con_id: int
     side: OrderSide
     remaining: Decimal
+    status: OrderStatus = OrderStatus.WORKING
+    quantity: Decimal | None = None
 
     @property
     def signed_remaining(self) -> Decimal:
@@ -125,6 +138,9 @@ class CompletedOrder:
     filled: Decimal
     status: OrderStatus
     detail: str = ""
+
+
+Record = WorkingOrder | CompletedOrder | Fill  # whatever the broker says about one order
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +168,10 @@ class BrokerState:
         """Shares by symbol."""
         return {position.symbol: position.quantity for position in self.positions}
 
+    def records(self) -> list[Record]:
+        """Everything that it says about orders: working, completed, executed."""
+        return [*self.working, *self.completed, *self.fills]
+
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
@@ -164,7 +184,11 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A difference between the ledger and the broker; `subject` is a symbol, `cash` or an order reference."""
+    """A difference between the ledger and the broker; `subject` is a symbol, `cash`, an execution or an order.
+
+    `cause` is what explains it (`split`, `manual`, ...), empty for one that nothing explains; `explanation` says it in
+    words, or what it may be. `symbol` is the instrument that it is about, empty if it is about the account.
+    """
 
     session: date
     account: str
@@ -172,4 +196,12 @@ class Break:
     subject: str
     ledger: str
     broker: str
-    explanation: str = field(default="")
+    explanation: str = ""
+    cause: str = ""
+    symbol: str = ""
+
+    @property
+    def told(self) -> str:
+        """One line about it."""
+        words = f"{self.kind} {self.subject}: ledger {self.ledger}, broker {self.broker}"
+        return f"{words} ({self.explanation})" if self.explanation else words

@@ -21,7 +21,8 @@ class BrokerConfig:
     `client_id` owns the orders it places, so it is fixed and never 0. A live account needs two words of the operator:
     `paper_trading=False` and its id in `allow_live_account`. `time_zone` (such as `Europe/London`) is that of TWS,
     needed only by a TWS that states execution times without a zone. `requests_per_second` stays below the 50 that TWS
-    takes; 0 is no limit, for the paper gateway alone.
+    takes; 0 is no limit, for the paper gateway alone. `grace_seconds` pass before an order that the broker did not show
+    is looked for a second time.
 
     Raises:
         ConfigError: a value is missing or cannot be used.
@@ -36,6 +37,7 @@ class BrokerConfig:
     allow_live_account: str = ""
     time_zone: str = ""
     requests_per_second: int = 45
+    grace_seconds: float = 30
 
     def __post_init__(self) -> None:
         if not self.host:
@@ -50,6 +52,8 @@ class BrokerConfig:
             )
         if not self.timeout > 0:
             raise ConfigError(f"timeout must be positive seconds, got {self.timeout}")
+        if not self.grace_seconds >= 0:
+            raise ConfigError(f"grace_seconds must be 0 or more, got {self.grace_seconds}")
         if not 0 <= self.requests_per_second < 50:
             raise ConfigError(f"requests_per_second must be 0 to 49, got {self.requests_per_second}")
         if self.time_zone:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -87,6 +88,17 @@ class IBKRBroker:
     ) -> None:
         self.disconnect()
 
+    @property
+    def client_id(self) -> int:
+        """The number under which orders are sent; they belong to it."""
+        return self.config.client_id
+
+    def reopen(self) -> None:
+        """Close, let the time of grace pass, and open a fresh connection. Raises as `connect` does."""
+        self.disconnect()
+        time.sleep(self.config.grace_seconds)
+        self.connect()
+
     def server_time(self) -> datetime:
         """The broker's clock, aware, UTC, in whole seconds."""
         return self._run(self._server_time)
@@ -99,10 +111,15 @@ class IBKRBroker:
         """The instrument of each symbol; one that the broker does not know, or knows twice, is left out."""
         return self._run(partial(self._qualify, symbols))
 
-    def next_order_id(self) -> int:
-        """An order id that this client has never used; ask for `state()` first, it shows the ids in use."""
+    def next_order_id(self, above: int = 0) -> int:
+        """An order id that this client has never used; ask for `state()` first, it shows the ids in use.
+
+        Args:
+            above: the greatest id that is known to have been used; the broker hands those of lost requests out again.
+        """
         link = self._proven()
         link.require_whole()
+        link.ib.client.updateReqId(above + 1)
         return int(link.ib.client.getReqId())
 
     def place(self, order: Order, instrument: Instrument, order_id: int) -> Acknowledgement:
@@ -153,6 +170,7 @@ class IBKRBroker:
 
     async def _state(self, link: Link) -> BrokerState:
         api = link.ib
+        api.client.reqIds(1)  # the id given at the start may be behind the ids that are used up
         # In this order, one that moves on between two answers is seen twice and never not at all.
         open_orders = await link.ask("open orders", api.reqAllOpenOrdersAsync)
         ended = await link.ask("completed orders", partial(api.reqCompletedOrdersAsync, False))
@@ -165,7 +183,9 @@ class IBKRBroker:
         self._keep_order_ids_new(link)
 
         name = self.config.account
-        fills = translate.latest(translate.fill(f) for f in api.fills() if f.execution.acctNumber == name)
+        fills = translate.latest(
+            translate.fill(f, link.commissions) for f in api.fills() if f.execution.acctNumber == name
+        )
         working = (translate.working(trade, fills) for trade in open_orders if trade.order.account == name)
         return BrokerState(
             account=(money := translate.account(name, rows)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -17,7 +18,7 @@ NO_ORDER_ID = 0  # drawn for an order that will not be sent, so nobody writes do
 class DryRunBroker:
     """`hrp.ports.Broker` in front of another one: every question goes through, nothing is placed or cancelled.
 
-    What would have been sent comes back as an acknowledgement with the status `PENDING`. Goes with `DryRunLedger`.
+    What would have been sent comes back as an acknowledgement with the status `PLANNED`. Goes with `DryRunLedger`.
     """
 
     def __init__(self, broker: Broker) -> None:
@@ -32,6 +33,15 @@ class DryRunBroker:
     ) -> None:
         self._broker.__exit__(kind, error, trace)
 
+    @property
+    def client_id(self) -> int:
+        """The real one."""
+        return self._broker.client_id
+
+    def reopen(self) -> None:
+        """A fresh connection, after the real time of grace."""
+        self._broker.reopen()
+
     def server_time(self) -> datetime:
         """The broker's clock, aware, UTC."""
         return self._broker.server_time()
@@ -44,7 +54,7 @@ class DryRunBroker:
         """The real instruments."""
         return self._broker.qualify(symbols)
 
-    def next_order_id(self) -> int:
+    def next_order_id(self, above: int = 0) -> int:
         """`NO_ORDER_ID`."""
         return NO_ORDER_ID
 
@@ -52,14 +62,14 @@ class DryRunBroker:
         """What would have been sent, in words."""
         price = "at the market" if order.limit_price is None else f"at {order.limit_price} USD or better"
         return Acknowledgement(
-            OrderStatus.PENDING,
+            OrderStatus.PLANNED,
             message=f"DRY_RUN: not sent: {order.side} {order.quantity} {order.symbol} {price}, {order.tif}",
         )
 
     def cancel(self, working: WorkingOrder) -> Acknowledgement:
         """What would have been cancelled, in words."""
         return Acknowledgement(
-            OrderStatus.PENDING,
+            OrderStatus.PLANNED,
             working.perm_id,
             f"DRY_RUN: not cancelled: {working.side} {working.remaining} {working.symbol}",
         )
@@ -68,13 +78,12 @@ class DryRunBroker:
 class DryRunLedger:
     """`hrp.ports.Ledger` that writes nothing: a rehearsal leaves the store as it was."""
 
-    def record_status(
-        self,
-        order_ref: str,
-        status: OrderStatus,
-        evidence: str,
-        *,
-        broker_order_id: int | None = None,
-        perm_id: int | None = None,
-    ) -> None:
+    def record_status(self, order_ref: str, status: OrderStatus, evidence: str, **_news: object) -> None:
         """Nothing is written."""
+
+    def record_note(self, order_ref: str, note: str) -> None:
+        """Nothing is written."""
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Nothing is opened."""
+        return nullcontext()

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
-from hrp.errors import BrokerConnectionError, BrokerError, BrokerTimeoutError
+from hrp.errors import BrokerConnectionError, BrokerError, BrokerTimeoutError, ClientIdInUseError
 from hrp.execution.account import BrokerConfig
 from hrp.execution.ibapi import RequestError, ib
-from hrp.execution.translate import instant
+from hrp.execution.translate import instant, number
 
 T = TypeVar("T")
 
-_CLIENT_ID_IN_USE = 326
+_INVALID, _CLIENT_ID_IN_USE = 321, 326
 _SERVER_CUT_OFF = frozenset({1100, 1101, 1102, 2110})
 _NOTICES = range(2100, 2170)  # farm connections and the like; 2110 is among the cuts
+_GREETING = re.compile(rb"\0\0\0.(\d+)\0\d{8} ", re.DOTALL)  # a frame with the server's version and its time
 _EXCERPT = 160  # characters of a message that could not be read
 _LINGER_SECONDS, _PAUSE_SECONDS = 1.0, 0.001
-_EXECUTION_MESSAGE, _EXECUTION_TIME = 11, 15
+_ORDER_ID_MESSAGE, _EXECUTION_MESSAGE, _COMMISSION_MESSAGE, _EXECUTION_TIME = 9, 11, 59, 15
 
 
 class Link:
@@ -37,24 +40,40 @@ class Link:
         self._config = config
         self._loop = asyncio.new_event_loop()
         self._changed = asyncio.Event()
+        self.commissions: dict[str, Decimal] = {}  # USD by execution id
         self._messages: list[tuple[int, int, str]] = []
+        self._greeting = b""
         self._unreadable = ""
         self._cut_off = ""
         self._listen()
 
     def _listen(self) -> None:
         self.ib.errorEvent += self._hear
+        self.ib.client.conn.hasData += self._greet
         self.ib.updateEvent += self._changed.set
         self.ib.disconnectedEvent += self._changed.set
         decoder: Any = self.ib.client.decoder
         decoder.logger = _Alarm(self)
         decoder.handlers[_EXECUTION_MESSAGE] = _in_utc(decoder.handlers[_EXECUTION_MESSAGE], self._config.time_zone)
+        decoder.handlers[_COMMISSION_MESSAGE] = self._keep_commission
+        decoder.handlers[_ORDER_ID_MESSAGE] = lambda fields: self.ib.client.updateReqId(int(fields[2]))
+
+    def _keep_commission(self, fields: list[str]) -> None:
+        amount = number(float(fields[3] or 0))
+        if amount is not None:
+            self.commissions[fields[2]] = amount
+
+    def _greet(self, data: bytes) -> None:
+        self._greeting = (self._greeting + data)[:_EXCERPT]
 
     def _hear(self, request: int, code: int, text: str, _contract: object) -> None:
         if code in _SERVER_CUT_OFF:
             self._cut_off = f"{code} {text}"
         if code not in _NOTICES:
             self._messages.append((request, code, text))
+        if code == _INVALID:
+            # ib_async takes it for a warning and would let the request that it answers wait for more.
+            self.ib.wrapper._endReq(request, RequestError(request, code, text), success=False)
 
     def cannot_read(self, reason: str) -> None:
         """Note that a message of the broker was lost because it could not be read."""
@@ -86,19 +105,32 @@ class Link:
         try:
             await attempt
         except (OSError, asyncio.CancelledError) as error:
+            if any(code == _CLIENT_ID_IN_USE for _, code, _ in self._messages):
+                raise ClientIdInUseError(
+                    f"client id {config.client_id} is already in use at {config.address}: another hrp command is still "
+                    "connected, let it end; keep the id, orders belong to it"
+                ) from error
             raise BrokerConnectionError(self._why_no_connection(error)) from error
         return list(client.getAccounts())
 
     def _why_no_connection(self, error: BaseException) -> str:
         config = self._config
-        if any(code == _CLIENT_ID_IN_USE for _, code, _ in self._messages):
-            return (
-                f"client id {config.client_id} is already in use at {config.address}: another hrp command is still "
-                "connected, let it end; keep the id, orders belong to it"
-            )
+        client = self.ib.client
         guide = "run: hrp gateway start, or start TWS and see docs/ibkr-setup.md"
+        version = _GREETING.match(self._greeting)
+        if self._greeting and version is None:
+            said = self._greeting[:_EXCERPT].decode("ascii", "backslashreplace")
+            return f"{config.address} does not speak the protocol of TWS (it said {said!r}); set IBKR_PORT, or {guide}"
+        if version and int(version[1]) < client.MinClientVersion:
+            return (
+                f"{config.address} speaks server version {version[1].decode()}, at least {client.MinClientVersion} is "
+                "needed; install a current TWS or IB Gateway"
+            )
         if isinstance(error, TimeoutError):
-            return f"{config.address} accepted the connection and was silent for {config.timeout:g} s; {guide}"
+            waited = f"{config.timeout:g} s{self._last_words()}; {guide}"
+            if version:
+                return f"{config.address} did not finish signing on within {waited}"
+            return f"{config.address} accepted the connection and was silent for {waited}"
         if isinstance(error, asyncio.CancelledError):
             return f"{config.address} closed the connection at once{self._last_words()}; {guide}"
         reason = "connection refused" if isinstance(error, ConnectionRefusedError) else error

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 
-from hrp.domain.orders import UNRESOLVED, Order, OrderSide, OrderStatus, OrderType, TimeInForce
-from hrp.domain.positions import Acknowledgement, BrokerState, Instrument
+from hrp.domain.lost import Bounds
+from hrp.domain.orders import SENDABLE, UNRESOLVED, Order, OrderSide, OrderStatus, OrderType
+from hrp.domain.positions import Acknowledgement, BrokerState, Instrument, WorkingOrder
 from hrp.domain.reconcile import Transition, reconcile
-from hrp.domain.sessions import close_at, open_at, previous_session
 from hrp.errors import BrokerError, OrderError, SessionError, WrongAccountError
+from hrp.execution.cancel import Cancellation, CancelOutcome, cancel_all
 from hrp.execution.dry_run import NO_ORDER_ID
+from hrp.execution.lives import Lives
+from hrp.execution.settle import Book, Settlement, settle
+from hrp.execution.window import OPENING_CUTOFF, BrokerTime, Window, require_same_time, sending_window
 from hrp.ports import Broker, Clock, Ledger
 
 __all__ = [
-    "Order", "OrderManager", "OrderSide", "OrderStatus", "OrderType", "Outcome", "Submission", "Transition",
-    "reconcile", "require_same_time", "sending_window",
+    "OPENING_CUTOFF", "Bounds", "CancelOutcome", "Cancellation", "Order", "OrderManager", "OrderSide", "OrderStatus",
+    "OrderType", "Outcome", "Submission", "Transition", "reconcile", "require_same_time", "sending_window",
 ]  # fmt: skip
-
-OPENING_CUTOFF = timedelta(minutes=2)  # orders for the opening auction are taken until 09:28 New York
-MAX_CLOCK_SKEW = timedelta(seconds=120)
-
-Window = Callable[[Order], tuple[datetime, datetime]]
 
 
 class Outcome(StrEnum):
@@ -35,8 +34,17 @@ class Outcome(StrEnum):
     OUTSIDE_WINDOW = "OUTSIDE_WINDOW"
     UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
     ALREADY_SENT = "ALREADY_SENT"
+    BOUND = "BOUND"  # more than the plan and the limits ever meant to send
     BROKER_LOST = "BROKER_LOST"
+    STOPPED = "STOPPED"  # the process was told to stop
     DRY_RUN = "DRY_RUN"
+
+
+_OUTCOME = {
+    OrderStatus.REJECTED: Outcome.REJECTED,
+    OrderStatus.CANCELLED: Outcome.REJECTED,
+    OrderStatus.UNKNOWN: Outcome.UNKNOWN_ORDER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +56,14 @@ class Submission:
     message: str
 
 
-def sending_window(order: Order) -> tuple[datetime, datetime]:
-    """The instants between which `order` may be sent, both excluded.
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What all orders of one batch share; `peers` are the references of every order of their sessions."""
 
-    From the close before the session it is meant for, to two minutes before that session's open for the auction, or
-    to its close for an order of the day.
-
-    Raises:
-        OrderError: the order names no session.
-        SessionError: it names a day without trading.
-    """
-    if order.for_session is None:
-        raise OrderError(f"order {order.order_ref} names no session; set for_session")
-    start = close_at(previous_session(order.for_session))
-    if order.tif is TimeInForce.OPG:
-        return start, open_at(order.for_session) - OPENING_CUTOFF
-    return start, close_at(order.for_session)
-
-
-def require_same_time(broker_at: datetime, host_at: datetime, most: timedelta = MAX_CLOCK_SKEW) -> None:
-    """The two clocks differ by at most `most`.
-
-    Raises:
-        BrokerError: they do not.
-    """
-    if abs(broker_at - host_at) > most:
-        raise BrokerError(
-            f"host clock says {host_at:%Y-%m-%d %H:%M:%S} UTC, broker says {broker_at:%Y-%m-%d %H:%M:%S} UTC, at most "
-            f"{most.total_seconds():.0f} s apart is allowed; set the host's clock"
-        )
+    instruments: Mapping[str, Instrument]
+    bounds: Bounds
+    time: BrokerTime
+    peers: Sequence[str]
 
 
 class OrderManager:
@@ -86,8 +73,9 @@ class OrderManager:
         broker: connected.
         ledger: where the life of an order is written down.
         clock: the host's clock, held against the broker's before anything is sent.
-        ledger_orders: every order that the ledger knows of the sessions that the broker can still show.
+        ledger_orders: every order that the ledger knows of the account.
         window: when an order may be sent; asked with the broker's clock right before each send.
+        should_stop: asked before each send; once it is true, nothing more is sent.
     """
 
     def __init__(
@@ -97,18 +85,19 @@ class OrderManager:
         clock: Clock,
         ledger_orders: Iterable[Order] = (),
         window: Window = sending_window,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._broker, self._ledger, self._clock, self._window = broker, ledger, clock, window
-        self._orders = {order.order_ref: order for order in ledger_orders}
+        self._broker, self._clock, self._window, self._should_stop = broker, clock, window, should_stop
+        self._lives = Lives(ledger, ledger_orders)
         self._account = ""
 
     def get_order(self, order_ref: str) -> Order | None:
         """The order as it stands now, or None if this manager has not seen it."""
-        return self._orders.get(order_ref)
+        return self._lives.orders.get(order_ref)
 
     def get_all_orders(self) -> list[Order]:
         """Every order that the ledger or this manager knows, as it stands now."""
-        return list(self._orders.values())
+        return list(self._lives.orders.values())
 
     def reconcile(self, state: BrokerState | None = None) -> list[Transition]:
         """Bring the ledger in line with the broker's `state` (asked for afresh if not given); returns what changed.
@@ -117,21 +106,44 @@ class OrderManager:
             BrokerError: no complete state, or one that contradicts the ledger.
         """
         state = state or self._broker.state()
-        steps = reconcile(state, self._orders.values())
-        for step in steps:
-            self._record(step)
+        steps = self._lives.follow(state)
         self._account = state.account.account
         return steps
+
+    def settle(self, book: Book) -> Settlement:
+        """Reconcile, and decide of each order without an answer whether it is lost.
+
+        One that a first look cannot find is looked for again through a fresh connection, after the time of grace, and
+        only if that can prove anything. Orders that were never sent, or are lost, expire when their time has passed.
+
+        Args:
+            book: keeps the executions of a state, and gives the shares by symbol that the account must then hold.
+
+        Raises:
+            BrokerError: as `reconcile`.
+        """
+        done = settle(self._broker, self._lives, book, self._window)
+        self._account = done.state.account.account
+        return done
 
     def submit_order(self, order: Order) -> Submission:
         """Send one order; see `submit_all`."""
         return self.submit_all([order])[0]
 
-    def submit_all(self, orders: Sequence[Order]) -> list[Submission]:
+    def submit_all(
+        self,
+        orders: Sequence[Order],
+        instruments: Mapping[str, Instrument] | None = None,
+        bounds: Bounds = Bounds(),  # noqa: B008  # it is frozen
+    ) -> list[Submission]:
         """Send `orders` one after the other, in the order given; one submission for each.
 
         Reconciles first unless that was done. The first order without an answer stops the batch. An order that the
-        ledger holds as anything but planned is not sent again.
+        ledger holds as anything but planned or lost is not sent again.
+
+        Args:
+            instruments: by symbol, as the broker has just stated them; asked for if not given.
+            bounds: what may be sent at most, counted from the ledger.
 
         Raises:
             BrokerError: the state is not complete, or the clocks differ.
@@ -144,9 +156,17 @@ class OrderManager:
         if not orders:
             return []
         self._require_own(orders)
-        require_same_time(self._broker.server_time(), self._clock.now())
-        instruments = self._broker.qualify([order.symbol for order in orders])
-        return [self._submit(order, instruments) for order in orders]
+        time = BrokerTime(self._broker, self._clock)
+        require_same_time(time.now(), self._clock.now())
+        if instruments is None:
+            instruments = self._broker.qualify([order.symbol for order in orders])
+        for order in orders:
+            self._lives.add(order)
+        sessions = {order.session for order in orders}
+        peers = [ref for ref, order in self._lives.orders.items() if order.session in sessions]
+        batch = _Batch(instruments, bounds, time, peers)
+        with self._lives.ledger.batch():
+            return [self._submit(self._lives.orders[order.order_ref], batch) for order in orders]
 
     def _require_own(self, orders: Iterable[Order]) -> None:
         for order in orders:
@@ -154,44 +174,47 @@ class OrderManager:
                 raise WrongAccountError(
                     f"order {order.order_ref} is for account {order.account}, the broker serves {self._account}"
                 )
-            written = self._orders.get(order.order_ref, order)
+            written = self._lives.orders.get(order.order_ref, order)
             if _terms(written) != _terms(order):
                 raise OrderError(
                     f"order {order.order_ref} is to be sent as {_terms(order)}, the ledger holds {_terms(written)}; "
                     "a new plan needs a new generation"
                 )
 
-    def _submit(self, order: Order, instruments: Mapping[str, Instrument]) -> Submission:
-        order = self._orders.setdefault(order.order_ref, order)
+    def _submit(self, order: Order, batch: _Batch) -> Submission:
         try:
-            obstacle = self._obstacle(order, instruments)
-            order_id = NO_ORDER_ID if obstacle else self._broker.next_order_id()
+            obstacle = self._obstacle(order, batch)
+            order_id = NO_ORDER_ID if obstacle else self._broker.next_order_id(self._lives.last_id)
         except BrokerError as error:
             return Submission(order, Outcome.BROKER_LOST, str(error))
         if obstacle:
             return Submission(order, *obstacle)
-        return self._send(order, instruments[order.symbol], order_id)
+        return self._send(order, order_id, batch)
 
-    def _obstacle(self, order: Order, instruments: Mapping[str, Instrument]) -> tuple[Outcome, str] | None:
+    def _obstacle(self, order: Order, batch: _Batch) -> tuple[Outcome, str] | None:
         """The first reason not to send `order`, or None."""
-        if order.status is not OrderStatus.PENDING and order.status not in UNRESOLVED:
+        if order.status not in SENDABLE | UNRESOLVED:
             return Outcome.ALREADY_SENT, f"the ledger holds it as {order.status}"
-        waiting = [known.order_ref for known in self._orders.values() if known.status in UNRESOLVED]
-        if waiting:
+        if self._lives.waiting:
             return Outcome.UNKNOWN_ORDER, (
-                f"no answer is known for {', '.join(waiting)}; nothing is sent until the broker has said what became "
-                "of it: look in TWS, then run: hrp run position-sync"
+                f"no answer is known for {', '.join(sorted(self._lives.waiting))}; nothing is sent until the "
+                "broker has said what became of it: look in TWS, then run: hrp run position-sync"
             )
-        if order.symbol not in instruments:
+        if self._should_stop():
+            return Outcome.STOPPED, "told to stop before it was sent"
+        if order.symbol not in batch.instruments:
             return Outcome.UNKNOWN_INSTRUMENT, f"the broker knows no single instrument for {order.symbol}"
-        return self._outside_window(order)
+        beyond = batch.bounds.exceeded_by(order, [self._lives.orders[ref] for ref in batch.peers])
+        if beyond:
+            return Outcome.BOUND, f"{beyond}; read the order's history: hrp orders, and TWS, before it is sent again"
+        return self._outside_window(order, batch.time)
 
-    def _outside_window(self, order: Order) -> tuple[Outcome, str] | None:
+    def _outside_window(self, order: Order, time: BrokerTime) -> tuple[Outcome, str] | None:
         try:
             first, last = self._window(order)
         except (OrderError, SessionError) as error:
             return Outcome.OUTSIDE_WINDOW, str(error)
-        now = self._broker.server_time()
+        now = time.now()
         if first < now < last:
             return None
         return Outcome.OUTSIDE_WINDOW, (
@@ -199,41 +222,41 @@ class OrderManager:
             f"are sent between {first:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M} UTC"
         )
 
-    def _send(self, order: Order, instrument: Instrument, order_id: int) -> Submission:
+    def _send(self, order: Order, order_id: int, batch: _Batch) -> Submission:
+        instrument = batch.instruments[order.symbol]
         if order_id == NO_ORDER_ID:
             return Submission(order, Outcome.DRY_RUN, self._broker.place(order, instrument, order_id).message)
-        self._record(Transition(order.order_ref, OrderStatus.SENDING, "about to be sent", order_id))
+        now, client = batch.time.now(), self._broker.client_id
+        note = f"attempt {order.attempt + 1}: about to be sent by client {client} at {now:%Y-%m-%d %H:%M:%S} UTC"
+        ref = order.order_ref
+        self._lives.record(Transition(ref, OrderStatus.SENDING, note, order_id, client_id=client, sending_at=now))
         try:
             word = self._broker.place(order, instrument, order_id)
         except BrokerError as error:
             word = Acknowledgement(OrderStatus.UNKNOWN, None, str(error))
-        sent = self._record(Transition(order.order_ref, word.status, word.message, order_id, word.perm_id))
-        return Submission(sent, _OUTCOME.get(word.status, Outcome.SUBMITTED), word.message)
+        self._believe(ref, word)
+        status = self._lives.orders[ref].status
+        return Submission(self._lives.orders[ref], _OUTCOME.get(status, Outcome.SUBMITTED), word.message)
 
-    def _record(self, step: Transition) -> Order:
-        """Write one step into the ledger, and only then into memory."""
-        order = self._orders[step.order_ref]
-        moved = replace(
-            order.moved_to(step.status),
-            broker_order_id=step.broker_order_id or order.broker_order_id,
-            perm_id=step.perm_id or order.perm_id,
-        )
-        self._ledger.record_status(
-            step.order_ref,
-            step.status,
-            step.evidence,
-            broker_order_id=step.broker_order_id,
-            perm_id=step.perm_id,
-        )
-        self._orders[step.order_ref] = moved
-        return moved
+    def _believe(self, ref: str, word: Acknowledgement) -> None:
+        """Record the broker's word on an order just sent; that it was cancelled only if the broker's lists agree."""
+        if word.status is not OrderStatus.CANCELLED:
+            # Committed with the next order's SENDING: until then the broker's lists would say the same.
+            self._lives.record(Transition(ref, word.status, word.message, perm_id=word.perm_id), later=True)
+            return
+        self._lives.record(Transition(ref, OrderStatus.UNKNOWN, f"said to be {word.message}", perm_id=word.perm_id))
+        with suppress(BrokerError):  # then it stays unknown, which stops the batch
+            self.reconcile()
 
+    def cancel_all(self, wanted: Callable[[WorkingOrder], bool]) -> list[Cancellation]:
+        """Cancel every working order that is `wanted`; what became of each, by lists read afterwards.
 
-_OUTCOME = {
-    OrderStatus.REJECTED: Outcome.REJECTED,
-    OrderStatus.CANCELLED: Outcome.REJECTED,
-    OrderStatus.UNKNOWN: Outcome.UNKNOWN_ORDER,
-}
+        The request is written down before it is sent. Harmless to repeat: an order that has ended is no longer listed.
+
+        Raises:
+            BrokerError: no complete state at the start.
+        """
+        return cancel_all(self._broker, self._lives, wanted)
 
 
 def _terms(order: Order) -> str:
@@ -243,9 +266,10 @@ def _terms(order: Order) -> str:
 
 
 def _require_distinct_refs(orders: Sequence[Order]) -> None:
-    refs = [order.order_ref for order in orders]
+    seen: set[str] = set()
     for order in orders:
         if not order.order_ref:
             raise OrderError(f"order for {order.symbol} has no order_ref; it could not be found again at the broker")
-        if refs.count(order.order_ref) > 1:
+        if order.order_ref in seen:
             raise OrderError(f"order {order.order_ref} stands twice in the batch")
+        seen.add(order.order_ref)

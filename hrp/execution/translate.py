@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -31,11 +32,13 @@ _ENDED = {
     "Inactive": OrderStatus.REJECTED,
 }
 _CANCELLED = ("Cancelled", "ApiCancelled")
+_AT_THE_EXCHANGE = ("Submitted", "Filled")
 
 # Error codes that end a new order by themselves: the server found it wanting before it became an order.
 _NEVER_AN_ORDER = frozenset({110, 200, 321, 434, 460, 10318})
 _REJECTED = 201  # ends an order once the status says so too
 _REFUSALS = _NEVER_AN_ORDER | {_REJECTED}
+_USED_ID = 103  # says nothing of the order: it may be the very one that used the id up
 _NO_SUCH_CANCEL = frozenset({135, 161, 10147, 10148})
 
 # What TWS calls the zones in which it is run, beside the names that the tz database knows. Its "EST" is New York all
@@ -171,9 +174,14 @@ def position(held: ib.Position) -> Position:
     )
 
 
-def fill(done: ib.Fill) -> Fill:
-    """One execution; its commission is None until the broker's report of it has arrived."""
-    execution, report = done.execution, done.commissionReport
+def fill(done: ib.Fill, commissions: Mapping[str, Decimal]) -> Fill:
+    """One execution; its commission is None until the broker's report of it has arrived.
+
+    Args:
+        commissions: every one that was reported, in USD, by execution id. The library itself forgets those that arrive
+            before their execution.
+    """
+    execution = done.execution
     return Fill(
         exec_id=execution.execId,
         order_ref=execution.orderRef,
@@ -185,7 +193,9 @@ def fill(done: ib.Fill) -> Fill:
         quantity=shares(execution.shares),
         price=_price(execution),
         executed_at=execution.time.astimezone(UTC),
-        commission=number(report.commission) if report.execId else None,
+        commission=commissions.get(execution.execId),
+        client_id=execution.clientId,
+        cum_quantity=shares(execution.cumQty) or None,
     )
 
 
@@ -208,11 +218,21 @@ def side(word: str) -> OrderSide:
 
 
 def latest(fills: Iterable[Fill]) -> tuple[Fill, ...]:
-    """Each execution once, in its highest correction: `….01` gives way to `….02`."""
+    """Each execution once, in its highest correction: `….01` gives way to `….02`, and leaves it its commission.
+
+    The broker may tell of one execution under two ids. Two of one order that are alike down to the running total of
+    the order are one, the first of them counts: a second execution would have raised the total.
+    """
     newest: dict[str, Fill] = {}
     for one in sorted(fills, key=lambda fill: _correction(fill.exec_id)):
-        newest[one.identity] = one
-    return tuple(sorted(newest.values(), key=lambda fill: (fill.executed_at, fill.exec_id)))
+        before = newest.get(one.identity)
+        inherited = before.commission if before is not None and one.commission is None else one.commission
+        newest[one.identity] = replace(one, commission=inherited)
+    once: dict[object, Fill] = {}
+    for one in newest.values():
+        total = one.exec_id if one.cum_quantity is None else one.cum_quantity
+        once.setdefault((one.perm_id, one.symbol, one.side, one.quantity, one.price, one.executed_at, total), one)
+    return tuple(sorted(once.values(), key=lambda fill: (fill.executed_at, fill.exec_id)))
 
 
 def _correction(exec_id: str) -> int:
@@ -227,7 +247,8 @@ def working(trade: ib.Trade, fills: Iterable[Fill]) -> WorkingOrder | None:
     """
     order, status = trade.order, said(trade)
     executed = sum((one.quantity for one in fills if one.perm_id == order.permId), Decimal(0))
-    remaining = shares(order.totalQuantity) - max(shares(trade.orderStatus.filled), executed)
+    quantity = shares(order.totalQuantity)
+    remaining = quantity - max(shares(trade.orderStatus.filled), executed)
     if status == "Filled" or status in _CANCELLED or remaining <= 0:
         return None
     return WorkingOrder(
@@ -239,7 +260,14 @@ def working(trade: ib.Trade, fills: Iterable[Fill]) -> WorkingOrder | None:
         con_id=trade.contract.conId,
         side=side(order.action),
         remaining=remaining,
+        status=OrderStatus.UNKNOWN if status == "Inactive" else _standing(status),
+        quantity=quantity,
     )
+
+
+def _standing(status: str) -> OrderStatus:
+    """Of an order that the broker has: at the exchange, or held for it."""
+    return OrderStatus.WORKING if status in _AT_THE_EXCHANGE else OrderStatus.ACKED
 
 
 def completed(trade: ib.Trade) -> CompletedOrder:
@@ -301,6 +329,8 @@ def answer(trade: ib.Trade, errors: Mapping[int, str]) -> Acknowledgement | None
     """
     status = said(trade)
     perm_id = trade.orderStatus.permId or trade.order.permId or None
+    if perm_id is None and _USED_ID in errors:
+        return Acknowledgement(OrderStatus.UNKNOWN, None, errors[_USED_ID])
     refused = "; ".join(errors[code] for code in sorted(errors.keys() & _REFUSALS))
     if status in _CANCELLED or (status == "Inactive" and refused):
         kind = OrderStatus.REJECTED if refused else OrderStatus.CANCELLED
@@ -310,7 +340,7 @@ def answer(trade: ib.Trade, errors: Mapping[int, str]) -> Acknowledgement | None
         return Acknowledgement(OrderStatus.REJECTED, None, refused) if final else None
     if perm_id is None or status == "Inactive":
         return None
-    return Acknowledgement(OrderStatus.SUBMITTED, perm_id, status)
+    return Acknowledgement(_standing(status), perm_id, status)
 
 
 def cancel_answer(trade: ib.Trade, errors: Mapping[int, str]) -> Acknowledgement | None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hrp.domain.orders import (
     LIVE,
     ORDER_REF_MAX_LENGTH,
+    SENDABLE,
     TRANSITIONS,
     UNRESOLVED,
     Order,
@@ -27,29 +28,32 @@ D = Decimal
 S = OrderStatus
 SESSION = date(2022, 3, 11)
 
+HELD = {S.ACKED, S.WORKING, S.PARTIALLY_FILLED}
 # One row per status: everything that may follow it. Whatever is not here is illegal.
 FOLLOWS = {
-    S.PENDING: {S.SENDING, S.DENIED, S.EXPIRED},
-    S.SENDING: {S.UNKNOWN, S.SUBMITTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED},
-    S.UNKNOWN: {S.SENDING, S.SUBMITTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED},
-    S.SUBMITTED: {S.UNKNOWN, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED},
-    S.PARTIALLY_FILLED: {S.FILLED, S.CANCELLED, S.EXPIRED},
-    S.CANCELLED: {S.PARTIALLY_FILLED, S.FILLED},  # the fill was under way when the cancellation came
-    S.EXPIRED: {S.PARTIALLY_FILLED, S.FILLED},
+    S.PLANNED: {S.SENDING, S.UNKNOWN, S.DENIED, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED, *HELD},
+    S.SENDING: {S.UNKNOWN, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED, *HELD},
+    S.UNKNOWN: {S.LOST, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED, *HELD},
+    S.LOST: {S.SENDING, S.UNKNOWN, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED, *HELD},
+    S.ACKED: {S.UNKNOWN, S.WORKING, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED},
+    S.WORKING: {S.UNKNOWN, S.ACKED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED},
+    S.PARTIALLY_FILLED: {S.UNKNOWN, S.ACKED, S.WORKING, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED},
+    S.FILLED: {S.CANCELLED, S.REJECTED, *HELD},  # a correction took shares off it
+    S.CANCELLED: {S.FILLED, *HELD},  # the fill was under way when the cancellation came
+    S.EXPIRED: {S.FILLED, *HELD},
+    S.REJECTED: {S.FILLED, S.CANCELLED, *HELD},  # released by hand
     S.DENIED: set(),
-    S.FILLED: set(),
-    S.REJECTED: set(),
 }
 
 
-def order(status: OrderStatus = S.PENDING, **changes: object) -> Order:
+def order(status: OrderStatus = S.PLANNED, **changes: object) -> Order:
     return Order(**{"symbol": "AAPL", "side": OrderSide.BUY, "quantity": 5, "status": status} | changes)
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(S, S)), ids=lambda status: status.value)
 def test_an_order_moves_only_where_the_table_lets_it(before: OrderStatus, after: OrderStatus) -> None:
     if after in FOLLOWS[before]:
-        assert order(before).moved_to(after) == order(after)
+        assert order(before).moved_to(after).status is after
     else:
         with pytest.raises(OrderError, match=f"order r1 cannot go from {before} to {after}"):
             order(before, order_ref="r1").moved_to(after)
@@ -59,26 +63,49 @@ def test_the_table_has_a_row_for_every_status() -> None:
     assert set(FOLLOWS) == set(TRANSITIONS) == set(S)
 
 
-def test_an_order_is_sent_from_the_plan_or_again_from_unknown_and_from_nowhere_else() -> None:
-    """From unknown only because the broker's word is asked first; not from sending, and never from submitted."""
-    assert {before for before in S if S.SENDING in TRANSITIONS[before]} == {S.PENDING, S.UNKNOWN}
+def test_an_order_is_sent_from_the_plan_or_after_it_was_proven_lost_and_from_nowhere_else() -> None:
+    assert {before for before in S if S.SENDING in TRANSITIONS[before]} == {S.PLANNED, S.LOST} == SENDABLE
 
 
-def test_an_unknown_order_is_neither_refused_nor_planned_nor_denied() -> None:
-    assert TRANSITIONS[S.UNKNOWN].isdisjoint({S.PENDING, S.DENIED})
+def test_only_an_order_whose_fate_is_unknown_can_be_lost() -> None:
+    assert {before for before in S if S.LOST in TRANSITIONS[before]} == {S.UNKNOWN}
+
+
+def test_what_the_broker_shows_can_always_be_written_down() -> None:
+    followed = {before for before in S if before is not S.DENIED}
+    assert all(HELD | {S.FILLED} <= TRANSITIONS[before] | {before} for before in followed)
+
+
+@pytest.mark.parametrize(
+    ("path", "attempt", "lost"),
+    [
+        ([S.SENDING, S.ACKED, S.FILLED], 1, 0),
+        ([S.SENDING, S.UNKNOWN, S.LOST], 1, 1),
+        ([S.SENDING, S.UNKNOWN, S.LOST, S.SENDING, S.ACKED], 2, 1),
+        ([S.ACKED], 1, 0),  # found at the broker: it must have been sent
+        ([S.UNKNOWN], 1, 0),
+        ([S.EXPIRED], 0, 0),
+        ([S.DENIED], 0, 0),
+    ],
+)
+def test_attempts_and_losses_are_counted(path: list[OrderStatus], attempt: int, lost: int) -> None:
+    moved = order()
+    for status in path:
+        moved = moved.moved_to(status)
+    assert (moved.attempt, moved.lost) == (attempt, lost)
 
 
 def test_an_order_whose_fate_is_open_counts_as_one_that_lives() -> None:
     assert {S.SENDING, S.UNKNOWN} == UNRESOLVED
-    assert {S.SUBMITTED, S.PARTIALLY_FILLED} | UNRESOLVED == LIVE
+    assert HELD | UNRESOLVED == LIVE
 
 
 def test_a_denied_order_keeps_its_reason() -> None:
     denied = order().denied("MAX_ORDERS: count=4, limit=3")
 
     assert (denied.status, denied.denial) == (S.DENIED, "MAX_ORDERS: count=4, limit=3")
-    with pytest.raises(OrderError, match="cannot go from submitted to denied"):
-        order(S.SUBMITTED).denied("too late")
+    with pytest.raises(OrderError, match="cannot go from acked to denied"):
+        order(S.ACKED).denied("too late")
 
 
 @pytest.mark.parametrize(

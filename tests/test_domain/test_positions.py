@@ -9,6 +9,7 @@ import pytest
 
 from hrp.domain.orders import OrderSide
 from hrp.domain.positions import Account, BrokerState, Fill, Position, WorkingOrder
+from hrp.errors import DataError
 
 D = Decimal
 NOON = datetime(2022, 3, 11, 17, tzinfo=UTC)
@@ -67,7 +68,7 @@ def test_a_position_is_marked_to_a_new_price() -> None:
 def test_a_position_is_not_marked_to_a_price_that_is_none(price: str) -> None:
     position = Position("AAPL", D(10), D(100), D(99))
 
-    with pytest.raises(ValueError, match=f"price of AAPL must be positive, got {price}"):
+    with pytest.raises(DataError, match=f"price of AAPL must be positive, got {price}"):
         position.update_price(D(price))
     assert position.current_price == 99
 

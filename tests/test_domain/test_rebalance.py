@@ -281,7 +281,7 @@ def test_every_order_names_its_session_account_and_strategy() -> None:
     (order,) = build_plan(inputs, OPEN_LIMITS).orders
 
     assert (order.session, order.for_session) == (inputs.session, inputs.for_session)
-    assert (order.account, order.strategy, order.status) == ("DU123", "HYP-2022-001", OrderStatus.PENDING)
+    assert (order.account, order.strategy, order.status) == ("DU123", "HYP-2022-001", OrderStatus.PLANNED)
     assert order.order_ref.startswith("hrp-20220311-BRK.B-B1-")
 
 

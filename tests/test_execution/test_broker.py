@@ -47,7 +47,7 @@ def test_nobody_listening_names_the_address_and_the_next_command():
 def test_a_server_that_is_silent_is_given_up_at_the_deadline():
     with (
         Peer(m71=silent) as server,
-        pytest.raises(BrokerConnectionError, match=r"was silent for 0\.5 s; .*docs/ibkr-setup\.md"),
+        pytest.raises(BrokerConnectionError, match=r"did not finish signing on within 0\.5 s; .*docs/ibkr-setup\.md"),
     ):
         broker(server, BRIEFLY).connect()
 
@@ -266,13 +266,13 @@ def test_corrections_replace_and_commissions_join():
     ("replies", "expected", "words"),
     [
         (lambda i: [], OrderStatus.UNKNOWN, "no word within 0.5 s"),
-        (lambda i: [status(i, "PreSubmitted")], OrderStatus.SUBMITTED, "PreSubmitted"),
+        (lambda i: [status(i, "PreSubmitted")], OrderStatus.ACKED, "PreSubmitted"),
         (lambda i: [error(i, 201, "margin")], OrderStatus.UNKNOWN, "no word within 0.5 s; 201 margin"),
         (lambda i: [error(i, 201, "margin"), status(i, "Inactive")], OrderStatus.REJECTED, "201 margin"),
         (lambda i: [status(i, "Submitted"), error(i, 201, "late")], OrderStatus.UNKNOWN, "201 late"),
         (lambda i: [error(i, 200, "no definition")], OrderStatus.REJECTED, "200 no definition"),
         (lambda i: [error(i, 110, "minimum variation")], OrderStatus.REJECTED, "110 minimum variation"),
-        (lambda i: [error(i, 10349, "TIF"), status(i, "Submitted")], OrderStatus.SUBMITTED, "Submitted"),
+        (lambda i: [error(i, 10349, "TIF"), status(i, "Submitted")], OrderStatus.WORKING, "Submitted"),
         (lambda i: [error(i, 10349, "TIF")], OrderStatus.UNKNOWN, "10349 TIF"),
         (lambda i: [error(i, 103, "Duplicate order id")], OrderStatus.UNKNOWN, "103 Duplicate order id"),
         (lambda i: [status(i, "Inactive")], OrderStatus.UNKNOWN, "no word within 0.5 s"),
@@ -415,7 +415,7 @@ def test_an_order_works_and_is_cancelled(gateway):
         again = connected.cancel(working)
         after = connected.state()
 
-    assert placed.status is OrderStatus.SUBMITTED
+    assert placed.status is OrderStatus.ACKED
     assert (working.order_ref, working.remaining, working.perm_id) == (order.order_ref, Decimal(10), placed.perm_id)
     assert word.status is OrderStatus.CANCELLED
     assert (again.status, again.message) == (OrderStatus.UNKNOWN, "no longer among the open orders")

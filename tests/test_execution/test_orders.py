@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -51,7 +52,7 @@ def test_a_night_is_sent_acknowledged_and_filled_at_the_open(gateway, ledger, cl
     with gateway.broker() as broker:
         manager = OrderManager(broker, ledger, clock)
         sent = manager.submit_all(orders)
-    assert [(one.outcome, one.order.status) for one in sent] == [(Outcome.SUBMITTED, S.SUBMITTED)] * 2
+    assert [(one.outcome, one.order.status) for one in sent] == [(Outcome.SUBMITTED, S.ACKED)] * 2
     assert all(one.order.perm_id and one.order.broker_order_id for one in sent)
 
     gateway.advance(AFTER_OPEN)
@@ -61,7 +62,7 @@ def test_a_night_is_sent_acknowledged_and_filled_at_the_open(gateway, ledger, cl
 
     assert [(step.order_ref, step.status) for step in steps] == [(one.order_ref, S.FILLED) for one in orders]
     for one in orders:
-        assert ledger.of(one.order_ref) == [S.SENDING, S.SUBMITTED, S.FILLED]
+        assert ledger.of(one.order_ref) == [S.SENDING, S.ACKED, S.FILLED]
     assert morning.get_order(orders[0].order_ref).status is S.FILLED
     assert morning.get_order("nobody") is None
 
@@ -70,6 +71,9 @@ def test_the_note_that_an_order_is_being_sent_is_written_before_it_leaves(quiet_
     class FullDisk:
         def record_status(self, *_args: object, **_kwargs: object) -> None:
             raise StoreUnwritableError("no space left")
+
+        def batch(self) -> AbstractContextManager[None]:
+            return nullcontext()
 
     with quiet_gateway.broker() as broker, pytest.raises(StoreUnwritableError):
         OrderManager(broker, FullDisk(), clock).submit_order(buy("AAPL", 10))
@@ -111,7 +115,7 @@ def test_killed_after_the_wire_the_order_is_found_and_not_sent_again(gateway, le
         sent = manager.submit_all([first, second])
 
     assert [one.outcome for one in sent] == [Outcome.ALREADY_SENT, Outcome.SUBMITTED]
-    assert ledger.of(first.order_ref) == [S.SUBMITTED]
+    assert ledger.of(first.order_ref) == [S.ACKED]
     assert gateway.orders_received() == 2
 
 
@@ -121,7 +125,7 @@ def test_a_store_that_was_restored_does_not_send_again_what_the_broker_has(gatew
         OrderManager(broker, ledger, clock).submit_order(planned)
     with gateway.broker() as broker:
         again = OrderManager(broker, ledger, clock, [planned]).submit_order(planned)
-    assert (again.outcome, again.order.status) == (Outcome.ALREADY_SENT, S.SUBMITTED)
+    assert (again.outcome, again.order.status) == (Outcome.ALREADY_SENT, S.ACKED)
 
     with gateway.broker() as broker, pytest.raises(BrokerError, match=f"never wrote: {planned.order_ref}"):
         OrderManager(broker, ledger, clock).submit_order(buy("TRUE", 1))
@@ -142,7 +146,7 @@ def test_a_name_that_the_broker_does_not_know_is_not_sent(gateway, ledger, clock
     with gateway.broker() as broker:
         strange, fine = OrderManager(broker, ledger, clock).submit_all([buy("NOSUCH", 1), buy("AAPL", 1)])
 
-    assert (strange.outcome, strange.order.status) == (Outcome.UNKNOWN_INSTRUMENT, S.PENDING)
+    assert (strange.outcome, strange.order.status) == (Outcome.UNKNOWN_INSTRUMENT, S.PLANNED)
     assert fine.outcome is Outcome.SUBMITTED
     assert ledger.of(strange.order.order_ref) == []
 
@@ -160,7 +164,7 @@ def test_outside_its_window_an_order_stays_planned(quiet_gateway, ledger, clock,
     with quiet_gateway.broker() as broker:
         held = OrderManager(broker, ledger, clock).submit_order(buy("AAPL", 10, **changes))
 
-    assert (held.outcome, held.order.status) == (Outcome.OUTSIDE_WINDOW, S.PENDING)
+    assert (held.outcome, held.order.status) == (Outcome.OUTSIDE_WINDOW, S.PLANNED)
     assert words in held.message
     assert ledger.lines == []
     assert quiet_gateway.orders_received() == 0
@@ -209,7 +213,7 @@ def test_a_dry_run_goes_all_the_way_and_sends_nothing(quiet_gateway, clock):
         wrong, dry = manager.submit_all([buy("NOSUCH", 1), buy("AAPL", 10)])
 
     assert wrong.outcome is Outcome.UNKNOWN_INSTRUMENT
-    assert (dry.outcome, dry.order.status) == (Outcome.DRY_RUN, S.PENDING)
+    assert (dry.outcome, dry.order.status) == (Outcome.DRY_RUN, S.PLANNED)
     assert dry.message == "DRY_RUN: not sent: buy 10 AAPL at the market, OPG"
     assert quiet_gateway.orders_received() == 0
 
@@ -229,16 +233,6 @@ def test_a_rehearsal_writes_nothing_even_into_a_real_ledger(quiet_gateway, ledge
     assert ledger.lines == []
 
 
-def details(symbol: str):
-    contract = ("AAPL" if symbol == "AAPL" else symbol, "STK", "", "0", "", "SMART", "USD", symbol, "NMS", symbol)
-    plenty = (abs(hash(symbol)) % 10**6, "0.01", "", "", "", 1, 0, symbol, "NASDAQ", "", "", "", "", "US/Eastern")
-    return (10, None, *contract, *plenty, "", "", "", "", 0, 1, "", "", 26, "", "COMMON", "1", "1", "100")
-
-
-def qualifying(fields: list[str]):
-    return [[fields[2] if field is None else field for field in details(fields[4])], (52, 1, fields[2])]
-
-
 @pytest.mark.parametrize("answer", [silent, hangup])
 def test_an_order_without_an_answer_stops_the_batch(ledger, clock, answer):
     orders = [buy(symbol, 1) for symbol in ("AAPL", "MSFT", "TRUE")]
@@ -247,14 +241,14 @@ def test_an_order_without_an_answer_stops_the_batch(ledger, clock, answer):
         return [status(fields[1], "PreSubmitted")] if fields[3] == "AAPL" else answer(fields)
 
     with (
-        Peer(m3=first_is_fine, m9=qualifying) as server,
+        Peer(m3=first_is_fine) as server,
         IBKRBroker(BrokerConfig("127.0.0.1", server.port, 7, ACCOUNT, timeout=0.5)) as broker,
     ):
         sent = OrderManager(broker, ledger, clock).submit_all(orders)
         placed = [fields for fields in server.heard if fields[0] == peer.PLACE]
 
     assert [one.outcome for one in sent] == [Outcome.SUBMITTED, Outcome.UNKNOWN_ORDER, Outcome.UNKNOWN_ORDER]
-    assert [one.order.status for one in sent] == [S.SUBMITTED, S.UNKNOWN, S.PENDING]
+    assert [one.order.status for one in sent] == [S.ACKED, S.UNKNOWN, S.PLANNED]
     assert ledger.of(orders[1].order_ref) == [S.SENDING, S.UNKNOWN]
     assert len(placed) == 2
 
@@ -262,8 +256,8 @@ def test_an_order_without_an_answer_stops_the_batch(ledger, clock, answer):
 class LosesTheWire(DryRunBroker):
     """Draws an id and then cannot say whether the order left."""
 
-    def next_order_id(self) -> int:
-        return 5
+    def next_order_id(self, above: int = 0) -> int:
+        return above + 5
 
     def place(self, *_args: object) -> Acknowledgement:
         raise BrokerConnectionError("the wire broke")
@@ -278,20 +272,53 @@ def test_an_error_while_sending_is_unknown_and_not_rejected(quiet_gateway, ledge
 
 
 def test_a_broker_lost_between_two_orders_leaves_the_second_one_planned(ledger, clock):
-    asked = []
-
-    def cut_after_the_first(_fields: list[str]):
-        asked.append(1)
-        lost = [peer.error(-1, 1100, "Connectivity lost")] if len(asked) == 4 else []
-        return [*lost, (49, 1, peer.EPOCH)]
+    def cut_after_the_word(fields: list[str]):
+        return [status(fields[1], "PreSubmitted"), peer.error(-1, 1100, "Connectivity lost")]
 
     with (
-        Peer(m3=lambda f: [status(f[1], "PreSubmitted")], m9=qualifying, m49=cut_after_the_first) as server,
+        Peer(m3=cut_after_the_word) as server,
         IBKRBroker(BrokerConfig("127.0.0.1", server.port, 7, ACCOUNT)) as broker,
     ):
         first, second = OrderManager(broker, ledger, clock).submit_all([buy("AAPL", 1), buy("MSFT", 1)])
 
     assert first.outcome is Outcome.SUBMITTED
-    assert (second.outcome, second.order.status) == (Outcome.BROKER_LOST, S.PENDING)
+    assert (second.outcome, second.order.status) == (Outcome.BROKER_LOST, S.PLANNED)
     assert "1100 Connectivity lost" in second.message
+    assert ledger.of(second.order.order_ref) == []
+
+
+@pytest.mark.parametrize(("seconds_an_order", "times_asked"), [(0.0, 2), (25.0, 3)])
+def test_the_brokers_clock_is_asked_for_once_a_minute_and_not_once_an_order(
+    ledger, clock, monkeypatch, seconds_an_order, times_asked
+):
+    """Once for the state, once for the batch."""
+    passed = [0.0]
+    monkeypatch.setattr(type(clock), "elapsed", lambda _: passed[0])
+
+    def answer(fields: list[str]):
+        passed[0] += seconds_an_order
+        return [status(fields[1], "PreSubmitted", perm_id=500 + int(fields[1]))]
+
+    orders = [buy(symbol, 1) for symbol in ("AAPL", "KO", "MSFT", "TRUE")]
+    with (
+        Peer(m3=answer) as server,
+        IBKRBroker(BrokerConfig("127.0.0.1", server.port, 7, ACCOUNT)) as broker,
+    ):
+        sent = OrderManager(broker, ledger, clock).submit_all(orders)
+        heard = [fields[0] for fields in server.heard]
+
+    assert [one.outcome for one in sent] == [Outcome.SUBMITTED] * 4
+    assert heard.count(peer.TIME) == times_asked
+
+
+def test_told_to_stop_between_two_orders_the_rest_stays_planned(ledger, clock):
+    told: list[bool] = []
+    with (
+        Peer(m3=lambda f: told.append(True) or [status(f[1], "PreSubmitted")]) as server,
+        IBKRBroker(BrokerConfig("127.0.0.1", server.port, 7, ACCOUNT)) as broker,
+    ):
+        manager = OrderManager(broker, ledger, clock, should_stop=lambda: bool(told))
+        first, second = manager.submit_all([buy("AAPL", 1), buy("MSFT", 1)])
+
+    assert (first.outcome, second.outcome, second.order.status) == (Outcome.SUBMITTED, Outcome.STOPPED, S.PLANNED)
     assert ledger.of(second.order.order_ref) == []

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -151,35 +151,65 @@ def execution(exec_id: str = "a.b.01", price: float = 101.1, shares: float = 10.
 STOCK = ib.Contract(secType="STK", conId=1, symbol="AAPL", currency="USD")
 
 
-@pytest.mark.parametrize(
-    ("report", "expected"),
-    [
-        (ib.CommissionReport(), None),  # not arrived: a zero that says nothing
-        (ib.CommissionReport(execId="a.b.01", commission=1.05, currency="USD"), Decimal("1.05")),
-        (ib.CommissionReport(execId="a.b.01", commission=0.0, currency="USD"), Decimal("0.0")),
-        (ib.CommissionReport(execId="a.b.01", commission=UNSET_DOUBLE), None),
-    ],
-)
-def test_a_commission_is_none_until_its_report_has_arrived(report, expected):
-    fill = translate.fill(ib.Fill(STOCK, execution(), report, NOON))
+NO_COMMISSION: dict[str, Decimal] = {}
 
-    assert fill.commission == expected
+
+def made(
+    exec_id: str = "a.b.01", price: float = 101.1, commissions: dict[str, Decimal] = NO_COMMISSION, **fields: object
+):
+    done = execution(exec_id, price)
+    for name, value in fields.items():
+        setattr(done, name, value)
+    return translate.fill(ib.Fill(STOCK, done, ib.CommissionReport(), NOON), commissions)
+
+
+@pytest.mark.parametrize("commission", [None, Decimal("1.05"), Decimal(0)])
+def test_a_commission_is_none_until_its_report_has_arrived(commission):
+    fill = made(commissions={"other": Decimal(9)} | ({"a.b.01": commission} if commission is not None else {}))
+
+    assert fill.commission == commission
     assert (fill.price, fill.quantity, fill.side, fill.executed_at) == (Decimal("101.1"), 10, OrderSide.BUY, NOON)
 
 
 @pytest.mark.parametrize("price", [0.0, UNSET_DOUBLE, -1.0])
 def test_an_execution_without_a_price_is_an_error(price):
     with pytest.raises(BrokerError, match=r"execution a\.b\.01 of order hrp-x has the price"):
-        translate.fill(ib.Fill(STOCK, execution(price=price), ib.CommissionReport(), NOON))
+        made(price=price)
 
 
 def test_the_highest_correction_of_an_execution_stands_for_it():
-    def made(exec_id: str, price: float):
-        return translate.fill(ib.Fill(STOCK, execution(exec_id, price), ib.CommissionReport(), NOON))
-
     fills = translate.latest([made("a.b.02", 102.0), made("a.b.01", 101.0), made("a.c.01", 7.0), made("a.b.10", 99.0)])
 
     assert [(fill.exec_id, fill.price) for fill in fills] == [("a.b.10", Decimal(99)), ("a.c.01", Decimal(7))]
+
+
+def test_a_correction_without_a_commission_of_its_own_keeps_that_of_what_it_corrects():
+    paid = {"a.b.01": Decimal("1.05")}
+    [fill] = translate.latest([made("a.b.02", commissions=paid), made("a.b.01", commissions=paid)])
+    [newly] = translate.latest([made("a.b.02", commissions=paid | {"a.b.02": Decimal(2)}), made(commissions=paid)])
+
+    assert (fill.exec_id, fill.commission, newly.commission) == ("a.b.02", Decimal("1.05"), Decimal(2))
+
+
+@pytest.mark.parametrize(
+    ("other", "count"),
+    [
+        ({}, 1),  # one execution, told under two ids
+        ({"cumQty": 20.0}, 2),  # the running total says that it is another one
+        ({"price": 101.2}, 2),
+        ({"permId": 6}, 2),
+        ({"time": NOON + timedelta(seconds=1)}, 2),
+    ],
+)
+def test_one_execution_under_two_ids_counts_once(other, count):
+    told = [made("a.b.01", cumQty=10.0), made("z.z.01", **({"cumQty": 10.0} | other))]
+
+    assert len(translate.latest(told)) == count
+    assert translate.latest(told)[0].exec_id == "a.b.01"
+
+
+def test_without_a_running_total_two_ids_are_two_executions():
+    assert len(translate.latest([made("a.b.01"), made("z.z.01")])) == 2
 
 
 def test_sides_in_all_the_brokers_words():
@@ -213,27 +243,26 @@ def test_how_a_completed_order_ended(status, expected):
 
 
 @pytest.mark.parametrize(
-    ("word", "filled", "executed", "remaining"),
+    ("word", "filled", "executed", "remaining", "standing"),
     [
-        ("PreSubmitted", 0.0, 0, "10"),
-        ("Submitted", 4.0, 0, "6"),
-        ("Submitted", 0.0, 3, "7"),  # the status was skipped, the execution was not
-        ("Submitted", 0.0, 10, None),
-        ("Filled", 10.0, 0, None),
-        ("Cancelled", 0.0, 0, None),
-        ("Inactive", 0.0, 0, "10"),  # it may yet become active, so it counts
+        ("PreSubmitted", 0.0, 0, 10, OrderStatus.ACKED),
+        ("PendingCancel", 0.0, 0, 10, OrderStatus.ACKED),
+        ("Submitted", 4.0, 0, 6, OrderStatus.WORKING),
+        ("Submitted", 0.0, 3, 7, OrderStatus.WORKING),  # the status was skipped, the execution was not
+        ("Submitted", 0.0, 10, None, None),
+        ("Filled", 10.0, 0, None, None),
+        ("Cancelled", 0.0, 0, None, None),
+        ("Inactive", 0.0, 0, 10, OrderStatus.UNKNOWN),  # it may yet become active, so it counts
     ],
 )
-def test_what_remains_of_an_open_order_is_counted_from_its_size(word, filled, executed, remaining):
+def test_what_remains_of_an_open_order_is_counted_from_its_size(word, filled, executed, remaining, standing):
     order = ib.Order(action="SELL", totalQuantity=10.0, permId=5, orderRef="hrp-x", orderId=3, clientId=7)
     trade = ib.Trade(STOCK, order, ib.OrderStatus(status=word, filled=filled))
-    fills = (
-        [translate.fill(ib.Fill(STOCK, execution(shares=executed), ib.CommissionReport(), NOON))] if executed else []
-    )
 
-    working = translate.working(trade, fills)
+    working = translate.working(trade, [made(shares=executed)] if executed else [])
 
-    assert (working and str(working.remaining)) == remaining
+    assert (working and (working.remaining, working.status)) == (remaining and (remaining, standing))
+    assert working is None or working.quantity == 10
 
 
 MONEY = [
@@ -278,12 +307,12 @@ REJECTION = {201: "201 Exchange is closed"}
     ("log", "perm_id", "errors", "expected"),
     [
         ([SENT], 0, {}, None),
-        ([SENT], 5, {}, OrderStatus.SUBMITTED),
-        ([SENT, ("PreSubmitted", 0)], 5, {}, OrderStatus.SUBMITTED),
-        ([SENT, ("Filled", 0)], 5, {}, OrderStatus.SUBMITTED),  # only executions fill an order
+        ([SENT], 5, {}, OrderStatus.ACKED),
+        ([SENT, ("PreSubmitted", 0)], 5, {}, OrderStatus.ACKED),
+        ([SENT, ("Filled", 0)], 5, {}, OrderStatus.WORKING),  # only executions fill an order
         ([SENT, FAKED], 0, {10349: "10349 TIF set"}, None),
-        ([SENT, FAKED, ("Submitted", 0)], 5, {10349: "10349 TIF set"}, OrderStatus.SUBMITTED),
-        ([SENT, ("Submitted", 0), FAKED], 5, {10349: "10349 TIF set"}, OrderStatus.SUBMITTED),
+        ([SENT, FAKED, ("Submitted", 0)], 5, {10349: "10349 TIF set"}, OrderStatus.WORKING),
+        ([SENT, ("Submitted", 0), FAKED], 5, {10349: "10349 TIF set"}, OrderStatus.WORKING),
         ([SENT, ("Cancelled", 201)], 0, REJECTION, None),  # the status has not confirmed it
         ([SENT, ("Cancelled", 201)], 5, REJECTION, None),
         ([SENT, ("Cancelled", 201), ("Inactive", 0)], 5, REJECTION, OrderStatus.REJECTED),
@@ -293,8 +322,8 @@ REJECTION = {201: "201 Exchange is closed"}
         ([SENT, ("Cancelled", 200)], 0, {200: "200 No security definition"}, OrderStatus.REJECTED),
         ([SENT], 0, {110: "110 price variation"}, OrderStatus.REJECTED),
         ([SENT, ("Submitted", 0), ("Cancelled", 321)], 5, {321: "321 validation"}, None),  # it had become an order
-        ([SENT, ("Cancelled", 103)], 0, {103: "103 Duplicate order id"}, None),
-        ([SENT, ("PreSubmitted", 0)], 5, {399: "399 held until the open"}, OrderStatus.SUBMITTED),
+        ([SENT, ("Cancelled", 103)], 0, {103: "103 Duplicate order id"}, OrderStatus.UNKNOWN),
+        ([SENT, ("PreSubmitted", 0)], 5, {399: "399 held until the open"}, OrderStatus.ACKED),
     ],
 )
 def test_what_the_broker_has_said_of_an_order(log, perm_id, errors, expected):
