@@ -8,7 +8,7 @@ from hrp.errors import EXIT_NOT_READY, StaleDataError
 
 
 class PricesJob(Job):
-    """Bring the store's bars up to the session. Writes prices, and the universe when there is none yet."""
+    """Bring the store's bars up to the session. Writes prices, corporate actions, the universe if there is none yet."""
 
     name = "prices"
 
@@ -22,8 +22,9 @@ class PricesJob(Job):
                 f"{source} has no prices of session {self.session} (newest: {newest}); nothing was stored; "
                 f"when the source has them, run: hrp run prices --session {self.session}"
             )
-        new = self.api.store_bars(bars, self.run_id)
-        return JobResult("success", {"symbols": int(today["symbol"].nunique()), "new_rows": new}, rows=new)
+        new, actions = self.api.store_bars(bars, self.run_id), self.api.store_actions()
+        facts = {"symbols": int(today["symbol"].nunique()), "new_rows": new, "new_actions": actions}
+        return JobResult("success", facts, rows=new)
 
 
 class QualityJob(Job):

@@ -14,6 +14,7 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Do everything on a scratch copy: write nothing, send nothing.")
 ]
 DryAct = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before it is done.")]
 TradingDryRun = Annotated[
     bool,
     typer.Option("--trading-dry-run/--no-trading-dry-run", help="Plan without sending (default), or send the orders."),

@@ -8,56 +8,38 @@ from decimal import Decimal
 
 import pandas as pd
 
+from hrp.api.breaks import settle
+from hrp.data import adjustments as store_adjustments
 from hrp.data import journal, looks, market, trading
 from hrp.data import orders as store_orders
 from hrp.data.rows import Connection
-from hrp.domain.book import Book
-from hrp.domain.lineage import Event
-from hrp.domain.orders import UNRESOLVED, Order, OrderStatus
+from hrp.domain.book import when
+from hrp.domain.breaks import Records
+from hrp.domain.orders import OrderStatus
 from hrp.domain.pnl import profit
-from hrp.domain.positions import Break, BrokerState, Fill, Position
-from hrp.domain.reconcile import find_breaks
-from hrp.errors import UsageError
+from hrp.domain.positions import Break, BrokerState, Position
 from hrp.wiring import App
 
 
 def store_snapshot(app: App, session: date, state: BrokerState) -> list[Break]:
-    """Keep the broker's positions and money as those of `session`, and every difference from the ledger's own book.
+    """Keep the broker's positions and money as those of `session`; every difference from the ledger's own book.
 
-    The ledger's book is the account's baseline and all executions since; the first sync founds the baseline.
+    The ledger's book is the account's baseline, founded by the first sync, the executions of HRP's orders since, and
+    the adjustments that explained differences became.
     """
     account = state.account.account
     with app.store().write() as con:
         _mark(con, state.positions, session)
-        baseline = trading.load_baseline(con, account)
-        if baseline is None:
-            baseline = _found_baseline(con, session, state, "position-sync", "first sync of the account")
-        fills = [fill for fill in trading.load_fills(con, account) if fill.executed_at > baseline.accepted_at]
-        breaks = _breaks(con, session, state, baseline, fills)
-        _save_state(con, session, state, baseline, fills)
-        trading.save_breaks(con, session, account, breaks)
-    return breaks
+        baseline = trading.load_baseline(con, account) or _found_baseline(con, session, state)
+        done = settle(app, con, session, state, baseline)
+        _save_state(con, session, state, baseline, done.records)
+    return list(done.breaks)
 
 
-def accept_broker(app: App, session: date, state: BrokerState, actor: str, reason: str) -> list[Break]:
-    """Take the broker's state for the truth from here on; the breaks that this explains, which no longer count.
-
-    Orders whose fate is unknown are not explained by it: those breaks stay until the orders are resolved.
-    """
-    with app.store().write() as con:
-        before = trading.load_breaks(con, state.account.account)
-        _found_baseline(con, session, state, actor, reason)
-        details = {"reason": reason, "breaks": [f"{b.kind} {b.subject}: {b.ledger} | {b.broker}" for b in before]}
-        event = Event("broker_accepted", app.clock.now(), actor, state.account.account, session, details=details)
-        journal.append_event(con, event)
-    left = {(found.kind, found.subject) for found in store_snapshot(app, session, state)}
-    return [found for found in before if (found.kind, found.subject) not in left]
-
-
-def _found_baseline(con: Connection, session: date, state: BrokerState, actor: str, reason: str) -> trading.Baseline:
-    account = state.account
+def _found_baseline(con: Connection, session: date, state: BrokerState) -> trading.Baseline:
+    account, cash = state.account.account, state.account.cash
     baseline = trading.Baseline(
-        account.account, state.at, session, account.cash, tuple(state.positions), actor, reason
+        account, state.at, session, cash, tuple(state.positions), "position-sync", "first sync of the account"
     )  # fmt: skip
     trading.save_baseline(con, baseline)
     return baseline
@@ -71,28 +53,11 @@ def _mark(con: Connection, positions: Sequence[Position], session: date) -> None
             position.update_price(closes[position.symbol])
 
 
-def _breaks(
-    con: Connection, session: date, state: BrokerState, baseline: trading.Baseline, fills: Sequence[Fill]
-) -> list[Break]:
-    book = Book(baseline.cash_usd, {p.symbol: p.quantity for p in baseline.positions}).after(fills)
-    return find_breaks(
-        session,
-        baseline.account,
-        book.held,
-        state.held(),
-        book.cash,
-        state.account.cash,
-        orders=store_orders.load_orders(con, account=baseline.account),
-        working=state.working,
-        fills=[fill for fill in state.fills if fill.executed_at > baseline.accepted_at],
-    )
-
-
 def _save_state(
-    con: Connection, session: date, state: BrokerState, baseline: trading.Baseline, fills: Sequence[Fill]
+    con: Connection, session: date, state: BrokerState, baseline: trading.Baseline, records: Records
 ) -> None:
     prices = {p.symbol: p.current_price for p in state.positions if p.current_price is not None}
-    result = profit(fills, prices, baseline.positions)
+    result = profit(sorted(records.changes(), key=when), prices, baseline.positions)
     equity = trading.Equity(
         session=session,
         account=baseline.account,
@@ -105,26 +70,6 @@ def _save_state(
     )
     trading.save_positions(con, session, baseline.account, state.positions, state.at)
     trading.save_equity(con, equity)
-
-
-def resolve_order(app: App, order_ref: str, reason: str) -> Order:
-    """End an order whose fate is unknown, on a person's word that it is not at the broker.
-
-    Should the broker have it after all, the next sync says so as a break.
-
-    Raises:
-        UsageError: there is no such order, or its fate is known.
-    """
-    with app.store().read() as con:
-        found = [order for order in store_orders.load_orders(con) if order.order_ref == order_ref]
-    if not found:
-        raise UsageError(f"there is no order {order_ref}; see: hrp orders")
-    if found[0].status not in UNRESOLVED:
-        raise UsageError(f"order {order_ref} is {found[0].status}; only one whose fate is unknown is resolved by hand")
-    store_orders.StoreLedger(app.store(), app.clock.now).record_status(
-        order_ref, OrderStatus.CANCELLED, f"not at the broker, by hand: {reason}"
-    )
-    return found[0]
 
 
 def plan_facts(app: App, session: date, account: str) -> dict[str, object] | None:
@@ -178,6 +123,7 @@ def session_report(app: App, session: date) -> str:
         orders = store_orders.load_orders(con, session=session)
         alarms = looks.drift(con, session, every=False)
         breaks = [found for row in money for found in trading.load_breaks(con, row.account, session)]
+        held = [lock for account in accounts for lock in store_adjustments.load_locks(con, account)]
     denied = [order for order in orders if order.status is OrderStatus.DENIED]
     sections = {
         "runs": [f"{run.job}: {run.status} ({run.seconds or 0:.1f} s){_because(run.error)}" for run in reversed(runs)],
@@ -185,7 +131,9 @@ def session_report(app: App, session: date) -> str:
         "orders": [f"{o.side} {o.quantity} {o.symbol}: {o.status}" for o in orders if o not in denied],
         "denied": [f"{o.side} {o.quantity} {o.symbol}: {o.denial}" for o in denied],
         "drift alarms": [f"{a['drift_type']} {a['column_name']}: {a['verdict']} {a['detail']}" for a in alarms],
-        "breaks": [f"{b.kind} {b.subject}: ledger {b.ledger}, broker {b.broker}" for b in breaks],
+        "breaks": [b.told for b in breaks if not b.cause],
+        "explained": [b.told for b in breaks if b.cause],
+        "locked now": [f"{lock.scope} {lock.subject} since {lock.session}: {lock.kind} {lock.reason}" for lock in held],
     }
     lines = [f"session {session}"]
     for title, entries in sections.items():

@@ -17,10 +17,10 @@ from hrp.wiring import App
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`detail` says what was found, or what is wrong and what to do."""
+    """`detail` says what was found, or what is wrong and what to do; `ok` is None for what was not reached."""
 
     name: str
-    ok: bool
+    ok: bool | None
     detail: str
 
 

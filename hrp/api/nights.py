@@ -11,22 +11,28 @@ import pandas as pd
 from hrp.api import inference
 from hrp.api.decision import Night, blended, held_back, no_buys, predictions_of
 from hrp.api.deployments import ledger
+from hrp.data import adjustments as store_adjustments
 from hrp.data import features as store_features
-from hrp.data import market, trading
+from hrp.data import market
 from hrp.data import models as store_models
 from hrp.data import orders as store_orders
+from hrp.domain.breaks import Lock, LockScope
+from hrp.domain.corporate_actions import CorporateAction, splits_on
 from hrp.domain.deployment import Strategy, is_frozen
+from hrp.domain.lost import Bounds
 from hrp.domain.orders import OrderSide
 from hrp.domain.plan import Plan
-from hrp.domain.positions import Break, BrokerState, Instrument, WorkingOrder
+from hrp.domain.positions import BrokerState, Instrument, WorkingOrder
 from hrp.domain.quality import HISTORY_SESSIONS, Finding, check_session, quarantined
 from hrp.domain.rebalance import PlanInputs, build_plan
-from hrp.domain.reconcile import FOREIGN_FILL, POSITION
 from hrp.domain.sessions import FIRST_SESSION, next_session, previous_session
 from hrp.errors import BrokerError
 from hrp.wiring import App
 
-__all__ = ["Night", "check_quality", "compute_features", "fetch_bars", "load_nights", "make_plan", "store_bars"]
+__all__ = [
+    "Night", "check_quality", "compute_features", "fetch_bars", "load_nights", "make_plan",
+    "store_actions", "store_bars",
+]  # fmt: skip
 
 
 def fetch_bars(app: App, session: date) -> pd.DataFrame:
@@ -52,6 +58,15 @@ def store_bars(app: App, bars: pd.DataFrame, run_id: str) -> int:
             members = pd.DataFrame({"symbol": firsts.index, "start_session": firsts.to_numpy(), "end_session": None})
             market.save_universe(con, app.settings.universe, members, known_at)
     return written
+
+
+def store_actions(app: App) -> int:
+    """Keep the source's corporate actions that are new or say something new; how many."""
+    actions = app.source().fetch_actions()
+    if actions.empty:
+        return 0
+    with app.store().write() as con:
+        return market.save_corporate_actions(con, actions, app.clock.now())
 
 
 def check_quality(app: App, session: date, run_id: str) -> list[Finding]:
@@ -98,7 +113,8 @@ def make_plan(app: App, session: date, nights: Sequence[Night], state: BrokerSta
     with app.store().read() as con:
         closes = market.load_closes(con, sorted({*weights, *held, *working}), session)
         findings = market.load_findings(con, session)
-        breaks = trading.load_breaks(con, account)
+        locks = store_adjustments.load_locks(con, account)
+        actions = market.actions_of(con, {*weights, *held, *working}, next_session(session), next_session(session))
         orders = store_orders.load_orders(con, account=account)
     inputs = PlanInputs(
         session=session,
@@ -113,8 +129,8 @@ def make_plan(app: App, session: date, nights: Sequence[Night], state: BrokerSta
         held=held,
         working=working,
         buying=buying,
-        frozen=_frozen_by(breaks, state) | quarantined(findings),
-        no_buys=no_buys(nights) | _held_back_by(breaks),
+        frozen=_split_by(splits_on(actions, next_session(session))) | _frozen_by(locks) | quarantined(findings),
+        no_buys=no_buys(nights) | _held_back_by(locks),
         model_versions={night.strategy.hypothesis_id: night.model_version for night in nights},
         sent_refs=frozenset(order.order_ref for order in orders),
         sent_today=sum(order.session == session for order in orders),
@@ -123,20 +139,40 @@ def make_plan(app: App, session: date, nights: Sequence[Night], state: BrokerSta
     return build_plan(inputs, app.settings.limits())
 
 
-def _frozen_by(breaks: Sequence[Break], state: BrokerState) -> dict[str, str]:
-    """Names whose holding is in doubt: they stay as they are until the break is gone."""
-    executed = {fill.exec_id: fill.symbol for fill in state.fills}
-    return {executed.get(b.subject, b.subject): _broken(b) for b in breaks if b.kind in (POSITION, FOREIGN_FILL)}
+def _frozen_by(locks: Sequence[Lock]) -> dict[str, str]:
+    """Names whose holding is in doubt: they stay as they are until a person has resolved it."""
+    return {lock.subject: _locked(lock) for lock in locks if lock.scope is LockScope.INSTRUMENT}
 
 
-def _held_back_by(breaks: Sequence[Break]) -> dict[str, str]:
-    """A break that is not about one name forbids every purchase."""
-    others = [found for found in breaks if found.kind not in (POSITION, FOREIGN_FILL)]
-    return {"*": _broken(others[0])} if others else {}
+def _held_back_by(locks: Sequence[Lock]) -> dict[str, str]:
+    """A lock that is not about one name forbids every purchase."""
+    others = [lock for lock in locks if lock.scope is LockScope.ACCOUNT]
+    return {"*": _locked(others[0])} if others else {}
 
 
-def _broken(found: Break) -> str:
-    return f"BREAK: kind={found.kind}, ledger={found.ledger}, broker={found.broker}"
+def _locked(lock: Lock) -> str:
+    return f"BREAK: kind={lock.kind}, since={lock.session}, {lock.reason}"
+
+
+def _split_by(splits: Mapping[str, CorporateAction]) -> dict[str, str]:
+    """Names that split before the orders would trade: a number of shares decided today would be another one then."""
+    return {symbol: f"CORPORATE_ACTION: {split}" for symbol, split in splits.items()}
+
+
+def plan_bounds(app: App, session: date, account: str) -> Bounds:
+    """What the stored plan of a session lets be sent, out of the text that was hashed."""
+    with app.store().read() as con:
+        record = store_orders.load_plan_record(con, session, account)
+    lines = [line for line in (record or {}).get("lines", []) if line["order"]]
+    return Bounds(
+        sends=app.settings.max_orders,
+        shares={line["symbol"]: _signed(line["order"]) for line in lines},
+        prices={line["symbol"]: Decimal(line["price"]) for line in lines},
+    )
+
+
+def _signed(order: Mapping[str, str]) -> Decimal:
+    return Decimal(order["quantity"]) * (1 if order["side"] == OrderSide.BUY else -1)
 
 
 def require_known_instruments(app: App, found: Mapping[str, Instrument]) -> None:

@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hrp.api import books, deployments, inference, nights, research, strategies
+from hrp.api import books, breaks, deployments, inference, nights, research, strategies
 from hrp.data import features as store_features
 from hrp.data import journal, market, trading
 from hrp.data import models as store_models
 from hrp.data import orders as store_orders
 from hrp.data.db import published_copy
+from hrp.data.ledger import StoreLedger
+from hrp.domain.book import AdjustmentKind
+from hrp.domain.breaks import Lock
 from hrp.domain.deployment import Deployment, ModelVersion, Strategy
 from hrp.domain.drift import DriftReport
+from hrp.domain.flatten import Left
 from hrp.domain.lineage import Event
+from hrp.domain.lost import Bounds
 from hrp.domain.orders import Order, OrderStatus
 from hrp.domain.plan import Plan
 from hrp.domain.positions import Break, BrokerState, Fill, Instrument
@@ -61,6 +66,10 @@ class PlatformAPI:
     def store_bars(self, bars: pd.DataFrame, run_id: str) -> int:
         """Keep bars that are new or say something new, and the universe if there is none yet."""
         return nights.store_bars(self.app, bars, run_id)
+
+    def store_actions(self) -> int:
+        """Keep the source's corporate actions that are new or say something new; how many."""
+        return nights.store_actions(self.app)
 
     def run_quality_checks(self, as_of_date: date, run_id: str = "by-hand") -> list[Finding]:
         """Judge a session's bars and keep the findings."""
@@ -150,10 +159,10 @@ class PlatformAPI:
         """The decision of a session."""
         return nights.make_plan(self.app, session, brought, state)
 
-    def store_plan(self, plan: Plan, run_id: str) -> None:
+    def store_plan(self, plan: Plan, run_id: str, kind: str = store_orders.NIGHT) -> None:
         """Keep a plan with its orders, before any is sent."""
         with self.app.store().write() as con:
-            store_orders.save_plan(con, plan, run_id, self.app.clock.now())
+            store_orders.save_plan(con, plan, run_id, self.app.clock.now(), kind)
 
     def get_plan(self, session: date, account: str) -> dict[str, object] | None:
         """Figures of the stored plan of a session, or None."""
@@ -166,32 +175,54 @@ class PlatformAPI:
         with self.app.store().read() as con:
             return store_orders.load_orders(con, session=session, account=account, statuses=statuses)
 
+    def get_plan_bounds(self, session: date, account: str) -> Bounds:
+        """What the stored plan of a session lets be sent."""
+        return nights.plan_bounds(self.app, session, account)
+
     def require_known_instruments(self, found: Mapping[str, Instrument]) -> None:
         """Keep the broker's instruments; refuse a symbol that now names another one."""
         nights.require_known_instruments(self.app, found)
 
-    def order_ledger(self) -> store_orders.StoreLedger:
+    def order_ledger(self) -> StoreLedger:
         """Where the life of an order is written down."""
-        return store_orders.StoreLedger(self.app.store(), self.app.clock.now)
+        return StoreLedger(self.app.store(), self.app.clock.now)
 
-    def resolve_order(self, order_ref: str, reason: str) -> Order:
-        """End an order whose fate is unknown, on a person's word; the word goes into the lineage."""
-        order = books.resolve_order(self.app, order_ref, reason)
-        self.log_event("order_resolved", "operator", subject=order_ref, details={"was": order.status, "reason": reason})
-        return order
+    def get_fills(self, account: str) -> list[Fill]:
+        """Executions that are stored, oldest first."""
+        with self.app.store().read() as con:
+            return trading.load_fills(con, account)
 
-    def store_fills(self, fills: Sequence[Fill]) -> int:
-        """Keep executions; how many were new."""
-        with self.app.store().write() as con:
-            return trading.save_fills(con, fills, self.app.clock.now())
+    def keep_executions(self, state: BrokerState) -> Mapping[str, Decimal]:
+        """Keep the executions of a state; the shares that the account must then hold by the ledger."""
+        return breaks.keep_executions(self.app, state)
 
     def store_snapshot(self, session: date, state: BrokerState) -> list[Break]:
-        """Keep positions, equity and profit of a session, and every difference between ledger and broker."""
+        """Keep positions, equity and profit of a session; every difference from the broker, explained or locked."""
         return books.store_snapshot(self.app, session, state)
 
-    def accept_broker(self, session: date, state: BrokerState, actor: str, reason: str) -> list[Break]:
-        """Take the broker's state for the truth from here on; the breaks that this explains."""
-        return books.accept_broker(self.app, session, state, actor, reason)
+    def get_locks(self, account: str) -> list[Lock]:
+        """What must not be traded until a person has resolved it."""
+        return breaks.load_locks(self.app, account)
+
+    def get_strategy_names(
+        self, account: str, strategy: str, held: Mapping[str, Decimal]
+    ) -> tuple[list[str], list[Left]]:
+        """The names that only one strategy's orders are about, and those that it shares."""
+        return breaks.strategy_names(self.app, account, strategy, held)
+
+    def get_open_subjects(self, account: str) -> list[str]:
+        """Everything that a person may have to resolve: locked subjects and orders without an answer."""
+        return breaks.open_subjects(self.app, account)
+
+    def resolve_break(
+        self, session: date, state: BrokerState, subject: str, kind: AdjustmentKind, reason: str
+    ) -> breaks.Resolution:
+        """Take the broker's word for one subject, on a person's word, and lift its locks."""
+        return breaks.resolve(self.app, session, state, subject, kind, reason)
+
+    def get_orders_across_splits(self, session: date, state: BrokerState) -> list[str]:
+        """The working orders whose size a split makes wrong, in words."""
+        return breaks.across_splits(self.app, session, state)
 
     def get_live_positions(self, as_of_date: date | None = None) -> pd.DataFrame:
         """Holdings of the last sync at or before a session."""
@@ -274,4 +305,4 @@ class PlatformAPI:
         return self.app.clock.now()
 
 
-GOOD = frozenset({"success", "ok", "drift_detected", "breaks", "nothing_to_do", "dry_run"})
+GOOD = frozenset({"success", "ok", "drift_detected", "explained", "breaks", "nothing_to_do", "dry_run"})

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from hrp.cli import gateway, look, models, research, run, schedule, setup
+from hrp.cli import breaks, gateway, look, models, orders, rehearse, research, run, schedule, setup
 from hrp.cli.output import complain
 from hrp.errors import HRPError
 
@@ -21,8 +21,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for room in (setup, run, look, research):
+for room in (setup, run, look, orders, research, rehearse):
     room.register(app)
+app.add_typer(orders.app, name="orders")
+app.add_typer(breaks.app, name="breaks")
 app.add_typer(models.app, name="models")
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(schedule.app, name="schedule")

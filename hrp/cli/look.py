@@ -1,4 +1,4 @@
-"""hrp status, orders, positions, trades, drift: what is so, out of the published copy."""
+"""hrp status, positions, trades, drift: what is so, out of the published copy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many ro
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    for command in (status, orders, positions, trades, drift):
+    for command in (status, positions, trades, drift):
         app.command()(command)
 
 
@@ -34,12 +34,13 @@ def published(env_file: Path | None) -> Iterator[tuple[Any, Any]]:
 
 
 def status(as_json: AsJson = False, env_file: EnvFile = None) -> None:
-    """The last run of each job, the account, the strategies."""
+    """The last run of each job, the account, what is locked, the strategies."""
     from hrp.data import looks
 
     with published(env_file) as (settings, con):
         facts = {
             "accounts": looks.newest_equity(con),
+            "locks": looks.locks(con),
             "strategies": looks.strategies(con),
             "jobs": looks.newest_runs(con),
         }
@@ -49,25 +50,12 @@ def status(as_json: AsJson = False, env_file: EnvFile = None) -> None:
     print(f"workspace {settings.home}\n")
     for title, empty in (
         ("accounts", "no account was synced yet; run: hrp run position-sync"),
+        ("locks", "nothing is locked"),
         ("strategies", "no strategy yet; train a model: hrp train, then: hrp models promote"),
         ("jobs", "no job has run yet; run: hrp run nightly"),
     ):
         say_rows(facts[title], as_json=False, empty=empty, title=title)
         print()
-
-
-def orders(
-    session: Session = None,
-    symbol: Symbol = None,
-    limit: Limit = 100,
-    as_json: AsJson = False,
-    env_file: EnvFile = None,
-) -> None:
-    """Orders and denials, the newest session first."""
-    from hrp.data import looks
-
-    with published(env_file) as (_, con):
-        say_rows(looks.orders(con, parse_day(session), symbol, limit), as_json=as_json, empty="no orders")
 
 
 def positions(as_json: AsJson = False, env_file: EnvFile = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -38,18 +39,31 @@ def init(env_file: EnvFile = None) -> None:
     print("next: hrp run prices, then hrp train MODEL, then hrp models promote MODEL VERSION; check with: hrp doctor")
 
 
-def doctor(as_json: AsJson = False, env_file: EnvFile = None) -> None:
+class Part(StrEnum):
+    """What the doctor looks at more closely."""
+
+    BROKER = "broker"
+
+
+def doctor(
+    part: Annotated[
+        Part | None, typer.Argument(metavar="[broker]", help="broker: the way to the broker, step by step.")
+    ] = None,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
     """Check everything a night needs. Each thing that is missing comes with what to do."""
+    from hrp.api.connection import examine_broker
     from hrp.api.doctor import examine
     from hrp.errors import EXIT_NOT_READY
     from hrp.wiring import build
 
-    checks = examine(build(env_file))
-    rows = [[check.name, "ok" if check.ok else "MISSING", check.detail] for check in checks]
+    checks = (examine_broker if part else examine)(build(env_file))
     if as_json:
-        say_json([{"check": name, "ok": state == "ok", "detail": detail} for name, state, detail in rows])
+        say_json([{"check": check.name, "ok": check.ok, "detail": check.detail} for check in checks])
     else:
-        print_table(["check", "state", "detail"], rows)
+        words = {True: "ok", False: "FAILED" if part else "MISSING", None: "not reached"}
+        print_table(["check", "state", "detail"], [[c.name, words[c.ok], c.detail] for c in checks])
     raise typer.Exit(0 if all(check.ok for check in checks) else EXIT_NOT_READY)
 
 

@@ -66,6 +66,7 @@ def _columns() -> dict[str, Any]:
         "started_at": instant("started at", format=_INSTANT, timezone="UTC"),
         "seconds": number("seconds", format="%.1f"),
         "error": text("error", width="large"),
+        "cause": text("explained by"),
         "explanation": text("explanation", width="large"),
         "rank": number("rank", width="small"),
         "prediction": number("prediction", format="%+.4f"),

@@ -8,11 +8,12 @@ from datetime import date
 import pandas as pd
 
 from hrp.config import Settings
-from hrp.data import looks, models, trading
+from hrp.data import adjustments, looks, models, trading
 from hrp.data.db import published_copy
 from hrp.data.looks import Row
 from hrp.data.rows import Connection
 from hrp.data.trading import Equity
+from hrp.domain.breaks import Lock
 from hrp.domain.deployment import HypothesisStatus
 from hrp.domain.positions import Break
 
@@ -26,6 +27,7 @@ class AccountBook:
     equity: list[Equity]
     positions: list[Row]
     breaks: list[Break]
+    locks: list[Lock]
     tracking: pd.DataFrame
 
 
@@ -90,5 +92,6 @@ def _book(con: Connection, account: str) -> AccountBook:
         equity=trading.load_equity(con, account),
         positions=[row for row in looks.positions(con) if row["account"] == account],
         breaks=trading.load_breaks(con, account),
+        locks=adjustments.load_locks(con, account),
         tracking=trading.load_tracking(con, account),
     )

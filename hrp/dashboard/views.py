@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from hrp.data.looks import Row
 from hrp.data.trading import Equity
+from hrp.domain.breaks import Lock
 from hrp.domain.positions import Break
 
 POSITIONS = ("symbol", "quantity", "entry_price", "current_price", "market_value", "weight", "unrealized_pnl",
@@ -20,7 +21,8 @@ POSITIONS = ("symbol", "quantity", "entry_price", "current_price", "market_value
 TRADES = ("filled_at", "symbol", "side", "filled_quantity", "filled_price", "value", "commission", "status")
 ORDERS = ("symbol", "side", "quantity", "order_type", "limit_price", "status", "denial")
 RUNS = ("job", "session", "status", "started_at", "seconds", "error")
-BREAKS = ("kind", "subject", "ledger", "broker", "explanation")
+BREAKS = ("kind", "subject", "ledger", "broker", "cause", "explanation")
+LOCKS = ("scope", "subject", "kind", "session", "reason")
 PREDICTIONS = ("rank", "symbol", "prediction", "held")
 ALARMS = ("session", "drift_type", "column_name", "method", "metric_value", "threshold", "verdict", "detail")
 CHECKS = ("hypothesis_id", "model_version", *ALARMS[1:])
@@ -54,6 +56,11 @@ def trades_table(rows: Sequence[Row]) -> pd.DataFrame:
 def breaks_table(breaks: Sequence[Break]) -> pd.DataFrame:
     """Differences between ledger and broker."""
     return table(map(asdict, breaks), BREAKS)
+
+
+def locks_table(locks: Sequence[Lock]) -> pd.DataFrame:
+    """What must not be traded until a person has resolved it."""
+    return table(map(asdict, locks), LOCKS)
 
 
 def predictions_table(predictions: pd.DataFrame, positions: Sequence[Row]) -> pd.DataFrame:

@@ -21,14 +21,35 @@ def newest_runs(con: Connection) -> list[Row]:
 
 
 def newest_equity(con: Connection) -> list[Row]:
-    """Money at the last sync of each account, with the number of holdings and of open breaks."""
+    """Money at the last sync of each account, with the number of holdings, unexplained breaks and locks in force."""
     return fetch(
         con,
         """SELECT e.account, e.session, e.net_liquidation_usd, e.cash_usd, e.unrealized_pnl_usd, e.realized_pnl_usd,
             (SELECT count(*) FROM positions p WHERE p.account = e.account AND p.session = e.session) AS positions,
-            (SELECT count(*) FROM breaks b WHERE b.account = e.account AND b.session = e.session) AS breaks
+            (SELECT count(*) FROM breaks b
+             WHERE b.account = e.account AND b.session = e.session AND b.cause = '') AS breaks,
+            (SELECT count(*) FROM locks k WHERE k.account = e.account AND k.lifted_at IS NULL) AS locks
         FROM equity e QUALIFY row_number() OVER (PARTITION BY e.account ORDER BY e.session DESC) = 1
         ORDER BY e.account""",
+    )
+
+
+def breaks(con: Connection) -> list[Row]:
+    """What the last sync of each account found: the unexplained first."""
+    return fetch(
+        con,
+        """SELECT b.session, b.kind, b.subject, b.ledger, b.broker, b.cause, b.explanation, b.account FROM breaks b
+        JOIN (SELECT account, max(session) AS session FROM position_syncs GROUP BY account) USING (account, session)
+        ORDER BY b.account, b.cause <> '', b.kind, b.subject""",
+    )
+
+
+def locks(con: Connection) -> list[Row]:
+    """What must not be traded until a person has resolved it, oldest first."""
+    return fetch(
+        con,
+        """SELECT scope, subject, kind, session AS since, reason, account FROM locks WHERE lifted_at IS NULL
+        ORDER BY account, opened_at, scope, subject""",
     )
 
 

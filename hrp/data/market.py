@@ -7,13 +7,14 @@ statement is a new row with its `known_at`, and a reader may ask for what was kn
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pandas as pd
 
 from hrp.data.frames import registered, require_columns, require_no_infinity, require_symbols, require_unique
 from hrp.data.rows import Connection, fetch, fetch_value, insert, utc
+from hrp.domain.corporate_actions import ActionKind, CorporateAction
 from hrp.domain.positions import Instrument
 from hrp.domain.quality import Effect, Finding
 from hrp.errors import DataError
@@ -195,6 +196,18 @@ def load_corporate_actions(
     ) WHERE value IS NOT NULL ORDER BY ex_session, symbol, kind
     """
     return con.execute(sql, params).df()
+
+
+def actions_of(con: Connection, symbols: Iterable[str], first: date, last: date) -> list[CorporateAction]:
+    """The actions on `symbols` ex `first` to `last`, oldest first; splits have the close before."""
+    frame = load_corporate_actions(con, sorted(symbols), first, last)
+    actions = []
+    for symbol, day, kind, value in zip(*(frame[c] for c in ("symbol", "ex_session", "kind", "value")), strict=True):
+        ex_session = pd.Timestamp(day).date()
+        split = kind == ActionKind.SPLIT
+        close = newest_closes(con, [symbol], ex_session - timedelta(days=1)).get(symbol) if split else None
+        actions.append(CorporateAction(symbol, ex_session, ActionKind(kind), Decimal(str(value)), close))
+    return actions
 
 
 def _known(

@@ -62,6 +62,7 @@ def _fill_record(fill: Fill, at: datetime) -> dict[str, object]:
         "price": fill.price,
         "executed_at": fill.executed_at,
         "commission_usd": fill.commission,
+        "client_id": fill.client_id,
         "recorded_at": at,
     }
 
@@ -90,6 +91,7 @@ def _fill(row: dict[str, Any]) -> Fill:
         price=row["price"],
         executed_at=row["executed_at"],
         commission=row["commission_usd"],
+        client_id=row["client_id"],
     )
 
 
@@ -119,6 +121,17 @@ def last_synced_session(con: Connection, account: str, before: date | None = Non
     """The newest session with a snapshot of `account` (earlier than `before`); None: unknown, which is not flat."""
     clause, params = where({"account = ?": account, "session < ?": before})
     return fetch_value(con, f"SELECT max(session) FROM position_syncs {clause}", params)  # type: ignore[no-any-return]
+
+
+def last_agreed_session(con: Connection, account: str, symbol: str, before: date) -> date | None:
+    """The newest session before `before` whose sync found the shares of `symbol` equal, or explained."""
+    sql = """
+    SELECT max(session) FROM position_syncs AS s WHERE account = $account AND session < $before AND NOT EXISTS (
+        SELECT 1 FROM breaks AS b WHERE b.account = s.account AND b.session = s.session
+          AND b.kind = 'POSITION' AND b.subject = $symbol AND b.cause = ''
+    )
+    """
+    return fetch_value(con, sql, {"account": account, "symbol": symbol, "before": before})  # type: ignore[no-any-return]
 
 
 def load_positions(con: Connection, account: str, session: date | None = None) -> list[Position]:
@@ -161,8 +174,15 @@ def load_equity(con: Connection, account: str, first: date | None = None, last: 
 
 
 def save_breaks(con: Connection, session: date, account: str, breaks: Sequence[Break]) -> int:
-    """Replace the breaks of (session, account); how many there are now."""
-    con.execute("DELETE FROM breaks WHERE session = ? AND account = ?", [session, account])
+    """Replace the breaks of (session, account) that nothing explained, and add the rest; how many were written.
+
+    An explained one is found once and stays on record for its session.
+    """
+    sql = """
+    DELETE FROM breaks WHERE session = ? AND account = ?
+      AND (cause = '' OR (kind, subject) IN (SELECT (unnest(?::VARCHAR[]), unnest(?::VARCHAR[]))))
+    """
+    con.execute(sql, [session, account, [found.kind for found in breaks], [found.subject for found in breaks]])
     return insert(con, "breaks", [{name: getattr(found, name) for name in Break.__slots__} for found in breaks])
 
 

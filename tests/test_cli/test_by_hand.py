@@ -54,7 +54,7 @@ def test_the_path_by_hand_leads_from_nothing_to_resting_orders(newcomer: Hrp):
     assert hrp("orders", "--json").json == []
     real = {run["job"]: run for run in hrp("run", "nightly", "--no-trading-dry-run", "--json").json}
     assert dry["live-trader"]["plan_hash"] == real["live-trader"]["plan_hash"]
-    assert [row["status"] for row in hrp("orders", "--json").json] == ["submitted", "submitted"]
+    assert [row["status"] for row in hrp("orders", "--json").json] == ["acked", "acked"]
     # Two of twenty names at a tenth of 1,000,000 USD each.
     assert hrp("gateway", "status", "--json").json["working_orders"] == 2
 

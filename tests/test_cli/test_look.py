@@ -18,6 +18,7 @@ def test_status_tells_the_account_the_strategies_and_the_last_run_of_each_job(hr
         ACCOUNT, "100338.00", "86298.00",
     )  # fmt: skip
     assert (account["session"], account["positions"], account["breaks"]) == (str(LAST), 2, 1)
+    assert (account["locks"], status["locks"]) == (0, [])
     (strategy,) = status["strategies"]
     assert (strategy["hypothesis_id"], strategy["champion"], strategy["drift_verdict"]) == (HYPOTHESIS, 1, "drift")
     assert [(run["job"], run["status"]) for run in status["jobs"]] == [("position-sync", "breaks")]

@@ -1,21 +1,15 @@
-"""hrp init, doctor, resolve, schedule and the settings that they start from."""
+"""hrp init, doctor, schedule and the settings that they start from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-from workspaces import ACCOUNT, HYPOTHESIS, SESSIONS, Workspace, empty_workspace, finished_workspace
+from workspaces import Workspace, empty_workspace
 
 from hrp.config import env_example
-from hrp.data import orders as store_orders
-from hrp.data.journal import load_events
-from hrp.domain.orders import OrderSide, OrderStatus, order_ref
 from hrp.errors import EXIT_NOT_READY, EXIT_USAGE
 
 from .conftest import Hrp
-
-REF = order_ref(SESSIONS[-2], ACCOUNT, HYPOTHESIS, "AAPL", OrderSide.BUY)
 
 
 def test_init_writes_the_example_settings_and_only_then_makes_the_store(hrp: Hrp, tmp_path: Path, monkeypatch):
@@ -44,41 +38,6 @@ def test_doctor_names_everything_that_is_missing_and_what_to_do(hrp: Hrp, tmp_pa
     assert "run: hrp run prices" in state["prices"]["detail"]
     assert "run: hrp train" in state["strategies"]["detail"]
     assert "127.0.0.1:1" in state["broker"]["detail"]
-
-
-@pytest.fixture
-def unknown_order(tmp_path: Path) -> Workspace:
-    workspace = finished_workspace(tmp_path / "home")
-    ledger = store_orders.StoreLedger(workspace.app.store(), workspace.app.clock.now)
-    ledger.record_status(REF, OrderStatus.SENDING, "about to be sent", broker_order_id=7)
-    return workspace
-
-
-def status_of(workspace: Workspace) -> OrderStatus:
-    with workspace.app.store().read() as con:
-        return next(order.status for order in store_orders.load_orders(con) if order.order_ref == REF)
-
-
-def test_an_order_whose_fate_is_unknown_is_ended_by_a_person_and_leaves_a_trace(hrp: Hrp, unknown_order: Workspace):
-    said = hrp("resolve", REF, "--reason", "not in TWS", over=unknown_order)
-    assert said.code == 0
-    assert status_of(unknown_order) is OrderStatus.CANCELLED
-    with unknown_order.app.store().read() as con:
-        (event,) = load_events(con, event_type="order_resolved")
-    assert (event.subject, event.details) == (REF, {"was": "sending", "reason": "not in TWS"})
-
-
-def test_a_dry_resolve_changes_nothing(hrp: Hrp, unknown_order: Workspace):
-    said = hrp("resolve", REF, "--reason", "not in TWS", "--dry-run", over=unknown_order)
-    assert "would be cancelled" in said.out
-    assert status_of(unknown_order) is OrderStatus.SENDING
-
-
-def test_an_order_whose_fate_is_known_is_not_ended_by_hand(hrp: Hrp, finished: Workspace):
-    said = hrp("resolve", REF, "--reason", "tidying", over=finished)
-    assert said.code == EXIT_USAGE
-    assert f"order {REF} is pending" in said.err
-    assert "there is no order nonsense" in hrp("resolve", "nonsense", "--reason", "typo", over=finished).err
 
 
 def test_the_schedule_can_be_looked_at_without_installing_it(hrp: Hrp, finished: Workspace, monkeypatch, tmp_path):

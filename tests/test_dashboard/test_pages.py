@@ -10,8 +10,9 @@ from streamlit.testing.v1 import AppTest
 from workspaces import ACCOUNT, CASH, EVE, HYPOTHESIS, LAST, NOW, Workspace, bars, empty_workspace, finished_workspace
 
 from hrp.api.rehearsal import write_market
-from hrp.data import trading
+from hrp.data import adjustments, trading
 from hrp.data.db import open_published
+from hrp.domain.breaks import Lock, LockScope
 from hrp.gateway import client
 
 from .conftest import Open
@@ -89,6 +90,18 @@ def test_breaks_and_the_last_runs_are_shown(finished: Workspace, open_page: Open
     assert table_with(at, "explanation")["explanation"] == ["bought by hand"]
     runs = table_with(at, "started_at")
     assert (runs["job"], runs["status"], runs["error"]) == (["position-sync"], ["breaks"], ["1 break"])
+
+
+def test_what_is_locked_is_shown_with_the_command_that_resolves_it(tmp_path: Path, open_page: Open) -> None:
+    workspace = finished_workspace(tmp_path)
+    lock = Lock(ACCOUNT, LockScope.INSTRUMENT, "TRUE", "POSITION", "ledger=0, broker=5", LAST, NOW)
+    with workspace.app.store().write(publish=True) as con:
+        adjustments.open_lock(con, lock)
+
+    at = open_page(workspace)
+
+    assert table_with(at, "scope")["subject"] == ["TRUE"]
+    assert "hrp breaks resolve SUBJECT" in said(at.error)[0]
 
 
 def test_the_models_page_shows_the_ledger_and_every_drift_check(finished: Workspace, open_page: Open) -> None:

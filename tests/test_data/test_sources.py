@@ -104,3 +104,52 @@ def test_a_path_without_files_and_a_file_that_is_none_are_named(tmp_path):
     (tmp_path / "bars.parquet").write_text("junk")
     with pytest.raises(DataError, match=r"cannot read .*bars\.parquet"):
         FolderSource(tmp_path).fetch_symbols()
+
+
+# Corporate actions
+
+
+def beside(folder: Path, name: str, text: str) -> FolderSource:
+    (folder / name).write_text(text)
+    return FolderSource(folder)
+
+
+def test_actions_beside_the_bars_are_read_and_are_no_bars(tmp_path):
+    (tmp_path / "bars.csv").write_text("symbol,date,open,high,low,close,volume\nTRUE,2022-12-28,1,1,1,1,5\n")
+    text = (
+        "symbol,ex_session,kind,value\nTRUE,2022-12-28,split,2\nNA,2022-12-29,dividend,0.25\nTRUE,2022-12-30,split,\n"
+    )
+    source = beside(tmp_path, "actions.csv", text)
+
+    actions = source.fetch_actions()
+
+    assert actions["symbol"].tolist() == ["TRUE", "NA", "TRUE"]
+    assert actions["kind"].tolist() == ["split", "dividend", "split"]
+    assert actions["value"].tolist()[:2] == [2.0, 0.25]
+    assert actions["value"].isna().tolist() == [False, False, True]  # withdrawn
+    assert actions["ex_session"].dt.strftime("%F").tolist() == ["2022-12-28", "2022-12-29", "2022-12-30"]
+    assert set(actions["source"]) == {source.name}
+    assert source.fetch_symbols() == ["TRUE"]
+    assert FolderSource(tmp_path / "bars.csv").fetch_actions()["symbol"].tolist() == ["TRUE", "NA", "TRUE"]
+
+
+def test_a_source_without_actions_has_none(tmp_path, skfolio):
+    (tmp_path / "bars.csv").write_text("symbol,date,open,high,low,close,volume\n")
+    assert FolderSource(tmp_path).fetch_actions().empty
+    assert skfolio.fetch_actions().empty
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("symbol,ex_session,kind\nTRUE,2022-12-28,split\n", "lacks the columns"),
+        ("symbol,ex_session,kind,value\nTRUE,2022-12-28,spinoff,2\n", "'spinoff' is none of split, dividend"),
+        ("symbol,ex_session,kind,value\nTRUE,2022-12-28,split,-2\n", "must be positive, got -2"),
+        ("symbol,ex_session,kind,value\nTRUE,2022-12-28,split,inf\n", "must be positive"),
+        ("symbol,ex_session,kind,value\nTRUE,2022-12-28,split,two\n", "column value"),
+        ("symbol,ex_session,kind,value\nTRUE,someday,split,2\n", "column ex_session"),
+    ],
+)
+def test_actions_that_cannot_be_meant_are_refused(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        beside(tmp_path, "actions.csv", text).fetch_actions()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import duckdb
 import pytest
 
+from hrp.data import migrations, trading
 from hrp.data import orders as store_orders
-from hrp.data import trading
-from hrp.data.orders import StoreLedger
+from hrp.data.ledger import StoreLedger
 from hrp.data.trading import Equity
 from hrp.domain.lineage import digest
 from hrp.domain.orders import LIVE, Order, OrderSide, OrderStatus, OrderType, order_ref
@@ -66,10 +67,10 @@ def life(ledger: StoreLedger, ref: str) -> list[tuple[object, ...]]:
 
 def test_a_plan_is_written_in_one_go_with_its_orders_sales_first(ledger):
     stored = [replace(o, plan_hash=PLAN.plan_hash) for o in (SALE, BUY)]
-    assert orders(ledger, session=SESSION, account=ACCOUNT, statuses=[S.PENDING]) == stored
+    assert orders(ledger, session=SESSION, account=ACCOUNT, statuses=[S.PLANNED]) == stored
     assert orders(ledger, statuses=[S.DENIED]) == [replace(DENIED, plan_hash=PLAN.plan_hash)]
     assert orders(ledger, statuses=LIVE) == orders(ledger, session=NEXT) == []
-    assert life(ledger, BUY.order_ref) == [(1, None, "pending", "planned")]
+    assert life(ledger, BUY.order_ref) == [(1, None, "planned", "planned")]
     assert life(ledger, DENIED.order_ref) == [(1, None, "denied", "NO_PRICE: symbol=MSFT")]
     with ledger.store.read() as con:
         assert con.execute("SELECT symbol, target, order_ref IS NULL FROM plan_lines ORDER BY ALL").fetchall() == [
@@ -108,14 +109,14 @@ def test_an_order_goes_through_its_life_and_every_step_is_kept(ledger):
     ref = BUY.order_ref
     ledger.record_status(ref, S.SENDING, "before the socket", broker_order_id=7)
     ledger.record_status(ref, S.UNKNOWN, "no answer in 10 s")
-    ledger.record_status(ref, S.SUBMITTED, "open order", perm_id=99)
-    ledger.record_status(ref, S.SUBMITTED, "open order, seen again", perm_id=99)
+    ledger.record_status(ref, S.ACKED, "open order", perm_id=99)
+    ledger.record_status(ref, S.ACKED, "open order, seen again", perm_id=99)
     ledger.record_status(ref, S.FILLED, "execution")
     assert life(ledger, ref)[1:] == [
-        (2, "pending", "sending", "before the socket"),
+        (2, "planned", "sending", "before the socket"),
         (3, "sending", "unknown", "no answer in 10 s"),
-        (4, "unknown", "submitted", "open order"),
-        (5, "submitted", "filled", "execution"),
+        (4, "unknown", "acked", "open order"),
+        (5, "acked", "filled", "execution"),
     ]
     (filled,) = orders(ledger, statuses=[S.FILLED])
     assert (filled.broker_order_id, filled.perm_id) == (7, 99)
@@ -126,6 +127,46 @@ def test_a_repeated_status_that_brings_a_new_id_keeps_the_id(ledger):
     ledger.record_status(SALE.order_ref, S.SENDING, "second try", broker_order_id=8)
     assert orders(ledger, statuses=[S.SENDING])[0].broker_order_id == 8
     assert life(ledger, SALE.order_ref)[-1] == (3, "sending", "sending", "second try")
+
+
+def test_every_attempt_keeps_its_ids_and_the_order_counts_them(ledger):
+    ref = BUY.order_ref
+    for order_id in (7, 8):
+        ledger.record_status(ref, S.SENDING, "sent", broker_order_id=order_id, client_id=3, sending_at=LATER)
+        ledger.record_status(ref, S.UNKNOWN, "no word")
+        ledger.record_status(ref, S.LOST, "in no list")
+    (lost,) = orders(ledger, statuses=[S.LOST])
+    assert (lost.attempt, lost.lost, lost.client_id, lost.sending_at, lost.broker_order_id) == (2, 2, 3, LATER, 8)
+    sql = "SELECT attempt, broker_order_id FROM order_events WHERE order_ref = ? ORDER BY seq"
+    with ledger.store.read() as con:
+        assert con.execute(sql, [ref]).fetchall() == [(0, None), *[(1, 7)] * 3, *[(2, 8)] * 3]
+
+
+def test_a_note_is_kept_without_a_change_of_status(ledger):
+    ledger.record_note(BUY.order_ref, "to be cancelled")
+    assert life(ledger, BUY.order_ref)[-1] == (2, "planned", "planned", "to be cancelled")
+    with pytest.raises(DataError, match="no order hrp-nothing"):
+        ledger.record_note("hrp-nothing", "to be cancelled")
+
+
+def test_in_a_batch_a_step_that_may_wait_is_kept_with_the_next_one_or_at_the_end(ledger):
+    with ledger.batch():
+        ledger.record_status(SALE.order_ref, S.SENDING, "sent", broker_order_id=7)
+        ledger.record_status(SALE.order_ref, S.ACKED, "open order", perm_id=99, later=True)
+        ledger.record_status(BUY.order_ref, S.SENDING, "sent", broker_order_id=8)
+        ledger.record_status(BUY.order_ref, S.ACKED, "open order", perm_id=98, later=True)
+    assert [(o.symbol, o.status, o.perm_id) for o in orders(ledger, statuses=LIVE)] == [
+        ("TRUE", S.ACKED, 99), ("AAPL", S.ACKED, 98),
+    ]  # fmt: skip
+    assert [step[0] for step in life(ledger, BUY.order_ref)] == [1, 2, 3]
+
+
+def test_a_batch_that_ends_in_an_error_keeps_what_was_known_before(ledger):
+    with pytest.raises(DataError, match="no order hrp-nothing"), ledger.batch():
+        ledger.record_status(BUY.order_ref, S.SENDING, "sent", broker_order_id=8)
+        ledger.record_status(BUY.order_ref, S.ACKED, "open order", perm_id=98, later=True)
+        ledger.record_status("hrp-nothing", S.SENDING, "never")
+    assert life(ledger, BUY.order_ref)[-1] == (3, "sending", "acked", "open order")
 
 
 def test_an_illegal_step_or_an_unknown_order_changes_nothing(ledger):
@@ -257,6 +298,27 @@ def test_breaks_are_replaced_and_the_newest_sync_counts_even_without_any(con):
     assert trading.load_breaks(con, ACCOUNT, SESSION) == [cash, shares]
 
 
+def test_an_explained_break_outlives_a_repeated_sync_of_its_session(con):
+    explained = Break(SESSION, ACCOUNT, "POSITION", "TRUE", "10", "20", "split 2 for 1", "split", "TRUE")
+    trading.save_breaks(con, SESSION, ACCOUNT, [explained])
+    trading.save_breaks(con, SESSION, ACCOUNT, [])
+    assert trading.load_breaks(con, ACCOUNT) == [explained]
+    trading.save_breaks(con, SESSION, ACCOUNT, [replace(explained, explanation="again")])
+    assert [found.explanation for found in trading.load_breaks(con, ACCOUNT)] == ["again"]
+
+
+@pytest.mark.parametrize(("cause", "agreed"), [("", None), ("split", SESSION)])
+def test_a_session_agreed_on_a_name_unless_an_unexplained_break_was_about_it(con, cause, agreed):
+    for session, at in ((SESSION, NIGHT), (NEXT, LATER)):
+        trading.save_positions(con, session, ACCOUNT, [], at)
+    trading.save_breaks(
+        con, SESSION, ACCOUNT, [Break(SESSION, ACCOUNT, "POSITION", "TRUE", "1", "2", "", cause, "TRUE")]
+    )
+    assert trading.last_agreed_session(con, ACCOUNT, "TRUE", NEXT) == agreed
+    assert trading.last_agreed_session(con, ACCOUNT, "AAPL", NEXT) == SESSION
+    assert trading.last_agreed_session(con, ACCOUNT, "AAPL", SESSION) is None
+
+
 def test_tracking_sets_paper_beside_the_backtest(con):
     trading.save_tracking(con, NEXT, ACCOUNT, D("100100"), None, None)
     trading.save_tracking(con, SESSION, ACCOUNT, D("1"), D("2"), 3.0)
@@ -264,3 +326,24 @@ def test_tracking_sets_paper_beside_the_backtest(con):
     tracked = trading.load_tracking(con, ACCOUNT)
     assert tracked["paper_equity_usd"].tolist() == [100000.5, 100100.0]
     assert tracked["backtest_equity_usd"].isna().tolist() == [False, True]
+
+
+def test_orders_of_an_older_store_get_the_new_names_and_count_as_sent_once(tmp_path, monkeypatch):
+    steps, path = migrations.known_steps(), tmp_path / "old.duckdb"
+    monkeypatch.setattr(migrations, "known_steps", lambda: steps[:2])
+    columns = "order_ref, symbol, side, quantity, order_type, tif, session, for_session, account, strategy, plan_hash"
+    with duckdb.connect(str(path)) as con:
+        migrations.migrate(con, path)
+        for ref, status, order_id in (("a", "submitted", 5), ("b", "pending", None)):
+            sql = f"INSERT INTO orders ({columns}, status, broker_order_id, created_at, updated_at) VALUES "
+            values = "'AAPL', 'buy', 1, 'market', 'OPG', '2022-12-27', '2022-12-28', 'DU1', 'S', 'p'"
+            con.execute(f"{sql} ('{ref}', {values}, '{status}', ?, now(), now())", [order_id])
+            con.execute("INSERT INTO order_events VALUES (?, 1, now(), NULL, ?, '', ?, NULL)", [ref, status, order_id])
+        monkeypatch.undo()
+        assert migrations.migrate(con, path) == [step.version for step in steps[2:]]
+        assert [(o.status, o.attempt, o.lost) for o in store_orders.load_orders(con)] == [
+            (S.ACKED, 1, 0), (S.PLANNED, 0, 0),
+        ]  # fmt: skip
+        assert con.execute("SELECT to_status, attempt FROM order_events ORDER BY ALL").fetchall() == [
+            ("acked", 1), ("planned", 0),
+        ]  # fmt: skip

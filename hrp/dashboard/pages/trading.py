@@ -134,6 +134,9 @@ def _checks(facts: TradingFacts, book: AccountBook | None) -> None:
     if book:
         st.subheader("Breaks")
         show(views.breaks_table(book.breaks), "None: ledger and broker agree.")
+        if book.locks:
+            st.error("Locked until a person resolves it: hrp breaks resolve SUBJECT \\-\\-reason TEXT")
+            show(views.locks_table(book.locks), "")
     st.subheader("Last run of each job")
     show(views.table(facts.runs, views.RUNS), "No job has run yet; run: hrp run nightly")
 
