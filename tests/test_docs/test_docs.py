@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import shlex
 import tomllib
@@ -32,6 +33,14 @@ VARIABLE = re.compile(r"\b(?:HRP|IBKR|MLFLOW)_[A-Z][A-Z_]*\b")
 CODE = re.compile(r"[A-Z]{4,}(?:_[A-Z]+)*|[A-Z]+(?:_[A-Z]+)+")
 PLACEHOLDER = re.compile(r"[A-Z]+")
 PROGRAMS = ("hrp", ".venv/bin/hrp")
+MET = (
+    "BrokerError",
+    "BrokerConnectionError",
+    "BrokerTimeoutError",
+    "ClientIdInUseError",
+    "ConfigError",
+    "WrongAccountError",
+)
 LEAST_OF_A_MESSAGE = 15  # characters of its own, so that a template of placeholders does not match everything
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -98,9 +107,11 @@ def faults(command: Any, words: list[str], *, whole: bool) -> Iterator[str]:
     if hasattr(command, "commands"):
         if words and words[0] in command.commands:
             yield from faults(command.commands[words[0]], words[1:], whole=whole)
-        elif words or whole:
-            yield f"{command.name or 'hrp'} has no command {words[0] if words else '(none given)'}"
-        return
+            return
+        if not command.invoke_without_command or (words and not words[0].startswith("--")):
+            if words or whole:
+                yield f"{command.name or 'hrp'} has no command {words[0] if words else '(none given)'}"
+            return
     options = {name: param for param in command.params for name in (*param.opts, *param.secondary_opts)}
     given: list[str] = []
     rest = iter(words)
@@ -112,7 +123,7 @@ def faults(command: Any, words: list[str], *, whole: bool) -> Iterator[str]:
         elif word != "--help" and not options[word].is_flag and next(rest, None) is None:
             yield f"{command.name} {word} needs a value"
     arguments = [param for param in command.params if param.param_type_name == "argument"]
-    if len(given) > len(arguments):
+    if len(given) > len(arguments) and all(param.nargs > 0 for param in arguments):
         yield f"{command.name} takes {len(arguments)} arguments, not {given}"
     elif whole and len(given) < sum(param.required for param in arguments):
         yield f"{command.name} needs {[param.name for param in arguments]}, not {given}"
@@ -172,7 +183,8 @@ def test_every_make_target_exists(page: Path):
         ("hrp models promote MODEL", "promote needs ['model', 'version'], not ['MODEL']"),
         ("hrp orders --colour", "orders has no option --colour"),
         ("hrp orders --limit", "orders --limit needs a value"),
-        ("hrp doctor now", "doctor takes 0 arguments, not ['now']"),
+        ("hrp status now", "status takes 0 arguments, not ['now']"),
+        ("hrp orders sell", "orders has no command sell"),
         ("hrp run everything", "there is no job everything"),
     ],
 )
@@ -200,9 +212,9 @@ def test_every_code_of_a_denial_or_clip_that_is_named_is_in_the_code(page: Path)
     assert {code for code in codes if not re.search(rf"\b{code}\b", sources())} == set()
 
 
-def messages() -> Iterator[re.Pattern[str]]:
-    """Every text with values in it that the sources make, as a pattern."""
-    for node in ast.walk(ast.parse(sources().replace("from __future__ import annotations", ""))):
+def messages(tree: ast.AST) -> Iterator[re.Pattern[str]]:
+    """Every text with values in it that the code makes, as a pattern."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             parts = [part.value if isinstance(part, ast.Constant) else None for part in node.values]
             if sum(len(part) for part in parts if part) >= LEAST_OF_A_MESSAGE:
@@ -211,12 +223,31 @@ def messages() -> Iterator[re.Pattern[str]]:
             yield re.compile(re.escape(node.value))
 
 
-def test_every_message_that_the_broker_guide_quotes_is_one_that_the_code_makes():
+def quoted_by_the_broker_guide() -> list[str]:
     blocks = FENCE.findall((ROOT / "docs" / "ibkr-setup.md").read_text(encoding="utf-8"))
-    quoted = [line for language, text in blocks if not language for line in text.splitlines()]
-    patterns = list(messages())
+    return [line for language, text in blocks if not language for line in text.splitlines()]
+
+
+def test_every_message_that_the_broker_guide_quotes_is_one_that_the_code_makes():
+    quoted = quoted_by_the_broker_guide()
+    patterns = list(messages(ast.parse(sources().replace("from __future__ import annotations", ""))))
     assert len(quoted) > 10
     assert [line for line in quoted if not any(pattern.fullmatch(line) for pattern in patterns)] == []
+
+
+def test_the_broker_guide_quotes_every_message_that_can_end_a_connection_or_a_reconciliation():
+    files = [ROOT / "hrp/domain/reconcile.py", *(ROOT / "hrp/execution").glob("*.py")]
+    files.remove(ROOT / "hrp/execution/signal_converter.py")  # it knows no broker
+    raised = [
+        node.exc
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and getattr(node.exc.func, "id", "") in MET
+    ]
+    made = [pattern for call in raised for pattern in itertools.islice(messages(call), 1)]
+    quoted = quoted_by_the_broker_guide()
+    assert len(made) > 30
+    assert [pattern.pattern for pattern in made if not any(pattern.fullmatch(line) for line in quoted)] == []
 
 
 def test_the_architecture_names_every_table_and_view_with_its_writer():
