@@ -80,15 +80,27 @@ class LiveTradingAgent(Job):
             return JobResult("dry_run", self._facts(account))
         if not pending and not late:
             return JobResult("nothing_to_do", self._facts(account))
-        known = broker.qualify([order.symbol for order in pending])
+        free, held_back = self._unlocked(account, pending)
+        known = broker.qualify([order.symbol for order in free])
         self.api.require_known_instruments(known)
-        outcomes = manager.submit_all(pending, known, self.api.get_plan_bounds(self.session, account))
+        outcomes = manager.submit_all(free, known, self.api.get_plan_bounds(self.session, account))
         sent = [done for done in outcomes if done.outcome in (Outcome.SUBMITTED, Outcome.REJECTED)]
         facts = self._facts(account, sent=len(sent))
-        troubles = [*late, *_troubles(outcomes)]
+        troubles = [*late, *held_back, *_troubles(outcomes)]
         if troubles:
             return JobResult("partial_failure", facts, len(sent), EXIT_NOT_READY, "; ".join(troubles))
         return JobResult("success", facts, len(sent))
+
+    def _unlocked(self, account: str, pending: Sequence[Order]) -> tuple[list[Order], list[str]]:
+        """The orders that no lock forbids, and the others in words: a lock may be newer than the plan."""
+        locks = self.api.get_locks(account)
+        held_back = {
+            order.order_ref: f"{_name(order)}: BREAK: {lock.kind} {lock.subject} since {lock.session}: see hrp breaks"
+            for order in pending
+            for lock in locks
+            if lock.forbids(order)
+        }
+        return [order for order in pending if order.order_ref not in held_back], list(held_back.values())
 
     def _facts(self, account: str, sent: int = 0) -> dict[str, object]:
         orders = self.api.get_orders(session=self.session, account=account)

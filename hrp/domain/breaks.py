@@ -12,7 +12,7 @@ from functools import cached_property
 from hrp.domain.book import Adjustment, AdjustmentKind, Book, Change, when
 from hrp.domain.corporate_actions import EXCHANGE_ZONE, ActionKind, CorporateAction, after_split
 from hrp.domain.lineage import plain
-from hrp.domain.orders import LIVE, UNRESOLVED, Order, OrderStatus
+from hrp.domain.orders import LIVE, UNRESOLVED, Order, OrderSide, OrderStatus
 from hrp.domain.payments import candidates, paid_by
 from hrp.domain.positions import Break, BrokerState, Fill, WorkingOrder
 from hrp.domain.reconcile import is_own
@@ -44,6 +44,12 @@ class Lock:
     reason: str
     session: date
     opened_at: datetime
+
+    def forbids(self, order: Order) -> bool:
+        """True if `order` would trade what is in doubt."""
+        if self.scope is LockScope.INSTRUMENT:
+            return order.symbol == self.subject
+        return order.side is OrderSide.BUY
 
 
 @dataclass(frozen=True)  # without slots: the index of its orders is made once
