@@ -14,6 +14,7 @@ FAILED, USAGE, NOT_READY = 1, 2, 3
 CODES = {
     "HRPError": FAILED,
     "BrokerConnectionError": NOT_READY,
+    "ClientIdInUseError": NOT_READY,
     "BrokerError": NOT_READY,
     "BrokerTimeoutError": NOT_READY,
     "ConfigError": USAGE,

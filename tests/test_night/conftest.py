@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver
@@ -12,23 +11,20 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from hrp.agents.runner import Options, execute
-from hrp.api import strategies
 from hrp.api.platform import PlatformAPI
-from hrp.api.rehearsal import write_market
 from hrp.data import market as store_market
 from hrp.gateway import client
 from hrp.ml.features import CORE, Feature, FeatureSet, NaNPolicy, Panel
 from hrp.ml.registry import MlflowRegistry
 from hrp.ml.training import train
 from hrp.ports import TrainedModel
-from hrp.wiring import make_home
+from hrp.rehearsal.market import made_bars
+from hrp.rehearsal.stage import ACCOUNT, CHAMPION, MODEL, Stage, Workshop, Workspace, copy_gateway
 
 from . import doomed  # noqa: F401  # says what the fork server imports
-from .market import D1, D2, EVE, made_bars
-from .workspace import ACCOUNT, MODEL, SETTINGS, HereApp, Night, copy_gateway, evening
+from .workspace import D1, D2, EVE, Night
 
-GOOD, BETTER, HUNGRY, TAMPERED, JUMPY = 1, 2, 3, 4, 5
+GOOD, BETTER, HUNGRY, TAMPERED, JUMPY = CHAMPION, 2, 3, 4, 5
 TOMORROW = Feature("tomorrow", ("close",), 2, lambda close: close, NaNPolicy.ENDPOINTS, "not computed any more", "none")
 BEFORE, FEATURED, READY, SENT, SYNCED = "before", "featured", "ready", "sent", "synced"
 
@@ -40,114 +36,71 @@ def bars() -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Template:
-    """Copies of one workspace at points of its life.
+    """One workspace at points of its life.
 
     BEFORE the night of D1, with champion GOOD and the account synced on EVE; FEATURED: its features are computed;
     READY: everything is done but the trading; SENT: the orders too; SYNCED: the evening of D2, D1's orders filled.
     """
 
-    folder: Path
-    env: dict[str, str]
-    market: Path
+    stages: dict[str, Stage]
+
+    @property
+    def market(self) -> Path:
+        return self.stages[BEFORE].market
 
     def open(self, point: str, home: Path, state: Path | None = None) -> Night:
         """A workspace in `home` as it was at `point`; its gateway keeps its state in `state`, by default in it."""
-        shutil.copytree(self.folder / point, home)
-        night = Night(home, state or home / "gateway", dict(self.env))
+        night = self.stages[point].open(home, Night, state)
         night.sent_before = max(message.sequence for message in client.message_log(night.state))
-        night.set(HRP_HOME=home, HRP_CLOCK=evening(D2 if point == SYNCED else D1).isoformat())
         return night
 
 
 @pytest.fixture(scope="session")
-def template(bars: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
     forkserver.ensure_running()  # it imports the libraries while the template is prepared
     clean = pytest.MonkeyPatch()
     for name in os.environ:
         if name.startswith(("HRP_", "IBKR_", "MLFLOW_TRACKING")):
             clean.delenv(name)
-    folder = tmp_path_factory.mktemp("template")
-    prepared = _prepared(folder, bars)
-    yield prepared
+    with Workshop(tmp_path_factory.mktemp("template"), EVE, _research) as workshop:
+        yield Template(dict(_points(workshop)))
     clean.undo()
 
 
-def _prepared(folder: Path, bars: pd.DataFrame) -> Template:
-    home = folder / "home"
-    make_home(home)
-    bars.to_parquet(folder / "bars.parquet", index=False)
-    night = Night(home, home / "gateway", dict(SETTINGS))
-    night.set(
-        HRP_HOME=home,
-        HRP_CLOCK=evening(EVE).isoformat(),
-        HRP_PRICE_SOURCE=folder / "bars.parquet",
-        MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'mlflow.db'}",
-        HRP_MLFLOW_ARTIFACTS=folder / "artifacts",
-    )
-    night.app.store().migrate()
-    _do(night, "prices", "quality")
-    _research(night)
-    path = write_market(bars, folder / "market.parquet")
-    port = client.start(night.state, path, ACCOUNT, clock=evening(EVE)).port
-    night.set(IBKR_PORT=port)
-    template = Template(folder, dict(night.env), path)
-    try:
-        _play(template, night)
-    finally:
-        client.stop(night.state)
-    return template
-
-
-def _play(template: Template, night: Night) -> None:
-    def keep(point: str) -> None:
-        target = template.folder / point
-        make_home(target)
-        shutil.copy(night.home / "hrp.duckdb", target)
-        copy_gateway(night.state, target / "gateway")
-
-    _do(night, "position-sync")
+def _points(workshop: Workshop) -> Iterator[tuple[str, Stage]]:
+    night = workshop.workspace
     night.evening_of(D1)
-    keep(BEFORE)
-    _do(night, "prices", "quality", "features")
-    keep(FEATURED)
-    _do(night, "predictions", "drift-monitor", "position-sync")
-    keep(READY)
-    _do(night, "live-trader", "report")
-    keep(SENT)
+    yield BEFORE, workshop.keep(BEFORE)
+    night.do("prices", "quality", "features")
+    yield FEATURED, workshop.keep(FEATURED)
+    night.do("predictions", "drift-monitor", "position-sync")
+    yield READY, workshop.keep(READY)
+    night.do("live-trader", "report")
+    yield SENT, workshop.keep(SENT)
     night.evening_of(D2)
-    _do(night, "position-sync")
-    keep(SYNCED)
+    night.do("position-sync")
+    yield SYNCED, workshop.keep(SYNCED)
 
 
-def _do(night: Night, *jobs: str) -> None:
-    for job in jobs:
-        (done,) = execute(night.app, job, None, Options(trading_dry_run=False), lambda _: None)
-        assert done.result.exit_code == 0, done
-
-
-def _research(night: Night) -> None:
-    """Versions GOOD and BETTER; HUNGRY needs a feature that is not computed; TAMPERED has other files than
-    were registered; JUMPY takes the slightest move for drift. GOOD is champion."""
-    app = HereApp(night.app.settings, night.app.clock)
-    api, registry = PlatformAPI(app), app.registry()
-    assert api.train_model(MODEL, EVE).version == GOOD
+def _research(night: Workspace) -> None:
+    """Besides the champion GOOD: BETTER; HUNGRY needs a feature that is not computed; TAMPERED has other files than
+    were registered; JUMPY takes the slightest move for drift."""
+    api, registry = PlatformAPI(night.app), night.app.registry()
     assert api.train_model(MODEL, EVE, pd.Timestamp("2019-07-01").date()).version == BETTER
     plain = _trained(night, CORE)
     registry.register(_trained(night, FeatureSet("core", (*CORE.features, TOMORROW))))
     registry.register(plain)
     _tamper(registry, night)
     registry.register(replace(plain, thresholds=dict.fromkeys((*CORE.names, "prediction"), 1e-6)))
-    api.deploy_model(MODEL, GOOD, actor="test", reason="first champion")
-    strategies.deploy_strategy(app, MODEL, "moods of a small market")
 
 
-def _trained(night: Night, features: FeatureSet) -> TrainedModel:
+def _trained(night: Workspace, features: FeatureSet) -> TrainedModel:
     with night.app.store().read() as con:
         bars = store_market.load_prices(con, None, pd.Timestamp("2020-06-01").date(), EVE)
     return train(Panel.from_bars(bars), model_name=MODEL, feature_set=features, through=EVE, folds=2)
 
 
-def _tamper(registry: MlflowRegistry, night: Night) -> None:
+def _tamper(registry: MlflowRegistry, night: Workspace) -> None:
     run = registry.version(MODEL, TAMPERED).run_id
     (model,) = (night.app.settings.artifact_root / run).rglob("model.pkl")
     model.write_bytes(model.read_bytes() + b" ")
@@ -156,7 +109,7 @@ def _tamper(registry: MlflowRegistry, night: Night) -> None:
 @pytest.fixture(scope="session")
 def quiet_gateway(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The gateway on the evening of D1, shared by the tests in which nothing may be sent."""
-    state = copy_gateway(template.folder / BEFORE / "gateway", tmp_path_factory.mktemp("quiet") / "gateway")
+    state = copy_gateway(template.stages[BEFORE].kept / "gateway", tmp_path_factory.mktemp("quiet") / "gateway")
     client.start(state, template.market, ACCOUNT)
     yield state
     client.stop(state)

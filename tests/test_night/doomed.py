@@ -1,7 +1,6 @@
 """A night that is killed: a process of its own runs it and ends itself, by SIGKILL, at the point it was given.
 
-Everything is the real thing; what stands in between only counts the steps. The processes are forked from a server that
-has imported everything already, so each starts at once.
+Everything is the real thing; what stands in between only counts the steps.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 from datetime import date
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +19,6 @@ from hrp.domain.orders import OrderStatus
 from hrp.domain.plan import Plan
 from hrp.ports import Ledger
 from hrp.wiring import build
-
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["hrp.agents.runner", "hrp.execution.broker", "hrp.ml.registry", "hrp.monitoring.drift", "hrp.domain.sessions"]
-)
 
 PLANNED = "planned"  # the plan is committed, nothing was sent
 ON_ITS_WAY = "on its way"  # an order is written down as being sent and has not left
@@ -39,11 +32,14 @@ class DoomedLedger:
     def __init__(self, ledger: Ledger, point: str, order: int) -> None:
         self._ledger, self._point, self._countdown = ledger, point, order
 
-    def record_status(self, order_ref: str, status: OrderStatus, evidence: str, **ids: int | None) -> None:
-        if status is OrderStatus.SUBMITTED:
+    def record_status(self, order_ref: str, status: OrderStatus, evidence: str, **ids: Any) -> None:
+        if status is OrderStatus.ACKED:
             self._pass(UNRECORDED)
         self._ledger.record_status(order_ref, status, evidence, **ids)
-        self._pass({OrderStatus.SENDING: ON_ITS_WAY, OrderStatus.SUBMITTED: RECORDED}[status])
+        self._pass({OrderStatus.SENDING: ON_ITS_WAY, OrderStatus.ACKED: RECORDED}[status])
+
+    def batch(self) -> Any:
+        return self._ledger.batch()
 
     def _pass(self, point: str) -> None:
         self._countdown -= point == self._point

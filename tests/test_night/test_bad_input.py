@@ -20,11 +20,12 @@ import pytest
 from hrp.agents.run_job import run_command
 from hrp.agents.runner import Options
 from hrp.data import models as store_models
+from hrp.rehearsal.processes import PROCESSES
+from hrp.rehearsal.stage import MODEL, evening
 
 from . import doomed
 from .conftest import BEFORE, FEATURED, GOOD, HUNGRY, READY, TAMPERED
-from .market import D1, D2, HOLIDAY
-from .workspace import DONE, FAILED, MODEL, NOT_READY, SEND, USAGE, Night, evening
+from .workspace import D1, D2, DONE, FAILED, HOLIDAY, NOT_READY, SEND, USAGE, Night
 
 Opened = Callable[[str], Night]
 
@@ -273,8 +274,8 @@ def test_a_job_whose_requirement_has_not_run_is_refused(quietly: Opened) -> None
 
 def test_a_second_night_is_refused_while_one_runs(quietly: Opened) -> None:
     night = quietly(BEFORE)
-    held, let_go = doomed.PROCESSES.Event(), doomed.PROCESSES.Event()
-    first = doomed.PROCESSES.Process(target=doomed.hold_claim, args=(night.home, held, let_go))
+    held, let_go = PROCESSES.Event(), PROCESSES.Event()
+    first = PROCESSES.Process(target=doomed.hold_claim, args=(night.home, held, let_go))
     first.start()
     assert held.wait(60)
     try:

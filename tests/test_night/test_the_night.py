@@ -12,11 +12,12 @@ import pytest
 from hrp.domain.orders import Order, OrderSide
 from hrp.domain.sessions import open_at
 from hrp.execution.broker import BrokerConfig, IBKRBroker
+from hrp.rehearsal.processes import PROCESSES
+from hrp.rehearsal.stage import ACCOUNT, MODEL, evening
 
 from . import doomed
 from .conftest import BEFORE, BETTER, FEATURED, GOOD, HUNGRY, JUMPY, READY, SENT, SYNCED, Template
-from .market import D1, D2
-from .workspace import ACCOUNT, DONE, MODEL, NOT_READY, SEND, Night
+from .workspace import D1, D2, DONE, NOT_READY, SEND, Night
 
 Opened = Callable[..., Night]
 BOOKS = ("orders", "fills", "positions", "equity")
@@ -121,11 +122,24 @@ def test_a_night_that_was_killed_and_run_again_sends_the_same_orders_once(
     )
 
 
-def test_a_night_killed_with_an_order_on_its_way_sends_nothing_more_and_asks_a_person(trading: Opened) -> None:
+def test_an_order_on_its_way_when_the_night_was_killed_is_proven_lost_and_sent_once(
+    trading: Opened, clean: Night
+) -> None:
+    night = trading(READY)
+    kill(night, "live-trader", doomed.ON_ITS_WAY, 2)
+    assert len(night.place_orders_sent()) == 1
+
+    assert night.run("live-trader", *SEND).code == DONE
+
+    assert sorted(night.place_orders_sent()) == planned(clean)
+
+
+def test_on_another_day_nothing_is_proven_of_an_order_on_its_way_and_a_person_is_asked(trading: Opened) -> None:
     night = trading(READY)
     kill(night, "live-trader", doomed.ON_ITS_WAY, 2)
     sent = night.place_orders_sent()
     (lost,) = night.rows("orders", "status = 'sending'")
+    night.at(evening(D1) + timedelta(hours=8))
 
     again = night.run("live-trader", *SEND)
 
@@ -134,7 +148,8 @@ def test_a_night_killed_with_an_order_on_its_way_sends_nothing_more_and_asks_a_p
     assert night.place_orders_sent() == sent
     assert len(sent) == 1
 
-    night.hrp("resolve", lost["order_ref"], "--reason", "TWS does not list it", "--env-file", str(night.env_file))
+    by_hand = ("--reason", "TWS does not list it", "--yes", "--env-file", str(night.env_file))
+    night.hrp("breaks", "resolve", lost["order_ref"], *by_hand)
 
     assert night.run("live-trader", *SEND).code == DONE
     assert sorted(night.place_orders_sent()) == [ref for ref in planned(night) if ref != lost["order_ref"]]
@@ -142,7 +157,7 @@ def test_a_night_killed_with_an_order_on_its_way_sends_nothing_more_and_asks_a_p
 
 def kill(night: Night, job: str, point: str, order: int) -> None:
     """Let a process run the job for D1 and die at the point."""
-    process = doomed.PROCESSES.Process(target=doomed.run_and_die, args=(night.env_file, job, D1, point, order))
+    process = PROCESSES.Process(target=doomed.run_and_die, args=(night.env_file, job, D1, point, order))
     process.start()
     process.join(100)
     assert process.exitcode == -signal.SIGKILL
@@ -264,23 +279,21 @@ def test_drift_without_leave_to_roll_back_moves_nothing(quietly: Opened) -> None
 # Breaks
 
 
-def test_a_trade_made_by_hand_freezes_its_name_and_shows_in_the_exit_code(trading: Opened) -> None:
+def test_a_trade_of_another_program_is_explained_and_the_night_trades_on(trading: Opened) -> None:
     night = trading(SENT)
     trade_by_hand(night, "EEE", 100)
     night.evening_of(D2)
 
     sync = night.run("position-sync")
 
-    assert (sync.code, sync.job("position-sync")["status"]) == (NOT_READY, "breaks")
-    assert "FOREIGN_FILL" in sync.complaint and "buy 100 EEE" in sync.complaint
+    (run,) = sync.document
+    assert (sync.code, run["status"], run["locks"]) == (DONE, "explained", [])
+    assert "FOREIGN_FILL" in run["alert"] and "buy 100 EEE" in run["alert"]
 
     said = night.run("nightly", *SEND)
 
-    (clip,) = night.rows("plan_clips", "symbol = 'EEE'")
-    orders = night.rows("orders", f"session = '{D2}'")
-    assert said.code == NOT_READY
-    assert clip["limit_code"] == "BREAK" and "kind=FOREIGN_FILL" in clip["detail"]
-    assert orders and "EEE" not in {row["symbol"] for row in orders}
+    assert said.code == DONE
+    assert night.rows("plan_clips", "limit_code = 'BREAK'") == []
     assert planned(night, D2) == sorted(ref for ref in night.place_orders_sent() if ref)
 
 

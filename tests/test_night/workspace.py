@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -20,39 +18,19 @@ import pandas as pd
 from hrp.api import deployments
 from hrp.cli import main
 from hrp.data import models as store_models
-from hrp.data.db import Store
 from hrp.data.journal import load_events
 from hrp.data.rows import fetch
 from hrp.domain.deployment import Deployment, DeploymentAction, DeploymentState
 from hrp.domain.lineage import Event
-from hrp.domain.sessions import close_at
 from hrp.gateway import client
-from hrp.gateway.schema import FILE_NAME
-from hrp.ml.gate import examine
-from hrp.wiring import App, build
+from hrp.rehearsal.stage import MODEL, Workspace
 
-from .market import D1
-
-ACCOUNT = "DU1234567"
-MODEL = "moods"
+EVE, D1, D2 = date(2022, 12, 20), date(2022, 12, 21), date(2022, 12, 22)
+HOLIDAY = date(2022, 12, 26)
 PLACE_ORDER = 3
 DONE, FAILED, USAGE, NOT_READY = 0, 1, 2, 3
 SEND = ("--no-trading-dry-run",)
 JOURNALS = frozenset({"job_runs", "lineage"})
-SETTINGS = {
-    "HRP_TOP_PCT": "0.5",
-    "HRP_MAX_POSITIONS": "6",
-    "HRP_MAX_POSITION_PCT": "0.16",
-    "HRP_COVERAGE_FLOOR_PCT": "0.9",
-    "HRP_WALK_FORWARD_FOLDS": "3",
-    "IBKR_ACCOUNT": ACCOUNT,
-    "IBKR_TIMEOUT_SECONDS": "5",
-}
-
-
-def evening(session: date) -> datetime:
-    """When the night of `session` runs."""
-    return close_at(session) + timedelta(hours=2, minutes=30)
 
 
 @dataclass(frozen=True)
@@ -77,42 +55,13 @@ class Said:
         return next(str(run["alert"]) for run in self.document if run["exit_code"] == self.code)
 
 
-class HereApp(App):
-    """The same app; the gate is asked in this process, which is quicker. For what the tests prepare."""
-
-    def examiner(self) -> Any:
-        return examine
-
-
 @dataclass
-class Night:
-    """A workspace in `home` whose gateway keeps its state in `state`."""
+class Night(Workspace):
+    """A workspace with the `hrp` command in it."""
 
-    home: Path
-    state: Path
-    env: dict[str, str]
     sent_before: int = 0
 
     # Arranging
-
-    def set(self, **variables: object) -> None:
-        """Change settings."""
-        self.env |= {name: str(value) for name, value in variables.items()}
-        lines = [f"{name}={value}" for name, value in self.env.items()]
-        self.env_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-    def set_clock(self, instant: datetime) -> None:
-        """Set the clock of the host and leave the broker's."""
-        self.set(HRP_CLOCK=instant.isoformat())
-
-    def evening_of(self, session: date) -> None:
-        """Let the time pass, here and at the gateway, to the evening of `session`."""
-        self.at(evening(session))
-
-    def at(self, instant: datetime) -> None:
-        """Let the time pass, here and at the gateway, to `instant`."""
-        self.set_clock(instant)
-        client.advance(self.state, instant)
 
     def source(self, bars: pd.DataFrame) -> Path:
         """Let the prices come from a file with `bars`."""
@@ -120,12 +69,6 @@ class Night:
         bars.to_parquet(path, index=False)
         self.set(HRP_PRICE_SOURCE=path)
         return path
-
-    def own_registry(self) -> None:
-        """Work on a copy of the registry, because aliases will move; the model files stay shared."""
-        path = self.home / "mlflow.db"
-        shutil.copy(self.env["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///"), path)
-        self.set(MLFLOW_TRACKING_URI=f"sqlite:///{path}")
 
     def champion(self, version: int, *, forget: bool = False, sha256: str = "") -> None:
         """Make a version the champion in ledger and registry without a gate; `forget` empties the ledger first."""
@@ -187,23 +130,6 @@ class Night:
 
     # Looking
 
-    @property
-    def env_file(self) -> Path:
-        return self.home / ".env"
-
-    @property
-    def app(self) -> App:
-        return build(self.env_file)
-
-    @property
-    def store(self) -> Store:
-        return Store(self.home / "hrp.duckdb", self.home / "published")
-
-    def rows(self, table: str, where: str = "true", columns: str = "*") -> list[dict[str, Any]]:
-        """Rows of the live store, in a fixed order."""
-        with self.store.read() as con:
-            return fetch(con, f"SELECT {columns} FROM {table} WHERE {where} ORDER BY ALL")
-
     def counts(self, besides: Iterable[str] = JOURNALS) -> dict[str, int]:
         """How many rows each table has, but for those `besides`."""
         with self.store.read() as con:
@@ -239,11 +165,3 @@ class Night:
         before = self.place_orders_sent()
         yield
         assert self.place_orders_sent() == before
-
-
-def copy_gateway(source: Path, target: Path) -> Path:
-    """A gateway's durable state as it stands, whether or not it runs."""
-    target.mkdir(parents=True)
-    with closing(sqlite3.connect(source / FILE_NAME)) as old, closing(sqlite3.connect(target / FILE_NAME)) as new:
-        old.backup(new)
-    return target

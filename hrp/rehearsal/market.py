@@ -10,8 +10,6 @@ import pandas as pd
 from hrp.domain.sessions import sessions_between
 
 FIRST, LAST = date(2019, 6, 3), date(2022, 12, 28)
-EVE, D1, D2 = date(2022, 12, 20), date(2022, 12, 21), date(2022, 12, 22)
-HOLIDAY = date(2022, 12, 26)
 SYMBOLS = ("AAA", "BBB", "BRK.B", "CCC", "DDD", "EEE", "FFF", "GGG", "NA", "ON", "TRUE", "ZZZ")
 
 

@@ -1,0 +1,16 @@
+"""What the fork server imports and computes once, so that each process of a rehearsal starts at once."""
+
+from __future__ import annotations
+
+import importlib
+from datetime import date
+
+from hrp.domain.sessions import close_at
+
+for _name in (
+    "hrp.agents.runner", "hrp.execution.broker", "hrp.ml.registry", "hrp.monitoring.drift", "hrp.gateway.__main__",
+    "hrp.rehearsal.books", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.sklearn",
+):  # fmt: skip
+    importlib.import_module(_name)
+close_at(date(2022, 1, 3))  # the calendar takes half a second to build
