@@ -116,12 +116,21 @@ def collect(workspace: Workspace) -> Books:
     )
 
 
-def world(workspace: Workspace) -> str:
-    """A name for everything that a crash has left behind: equal worlds have equal futures.
+@dataclass(frozen=True, slots=True)
+class World:
+    """Names for what a crash has left behind: equal worlds have equal futures.
 
     Without what differs between two runs of the same night, and without how DuckDB divides its content between the
-    file and the log: it is read here as the next run would read it.
+    file and the log: it is read as the next run would read it. `books` is also without the published copies: every job
+    makes a new one and none reads them.
     """
+
+    everything: str
+    books: str
+
+
+def world(workspace: Workspace) -> World:
+    """What was left behind in `workspace` and at its gateway."""
     with closing(Ledger(workspace.state)) as gateway:
         orders = [*gateway.ended_orders(LONG_AGO), *gateway.working_orders()]
         account = [
@@ -134,7 +143,8 @@ def world(workspace: Workspace) -> str:
     with workspace.store.read() as con:
         content = {name: _hash(con, name) for name in _table_names(con)}
     pages = [(str(path.relative_to(workspace.home)), _content(path)) for path in files if path.suffix not in _STATE]
-    return sha256(repr((account, content, pages)).encode()).hexdigest()
+    others = [page for page in pages if not page[0].startswith("published/")]
+    return World(*(sha256(repr((account, content, kept)).encode()).hexdigest() for kept in (pages, others)))
 
 
 def require_readable(workspace: Workspace) -> str:

@@ -13,7 +13,7 @@ from types import TracebackType
 from hrp.gateway import client
 from hrp.gateway.errors import GatewayError
 from hrp.gateway.scenario import Scenario
-from hrp.rehearsal.books import world
+from hrp.rehearsal.books import World, world
 from hrp.rehearsal.processes import PROCESSES, Doom, End, call, gateway, go_on, play
 from hrp.rehearsal.stage import ACCOUNT, Stage, Workspace
 
@@ -79,10 +79,11 @@ class Case:
         """A job, or the night; the answer is how it ran and its effects, or None if it was killed."""
         return call(play, self.workspace, job, doom, log=self.folder / "play.log", seconds=self.seconds)
 
-    def world(self) -> str:
-        """A name for everything that was left behind; see `hrp.rehearsal.books.world`."""
+    def world(self) -> World:
+        """Names for everything that was left behind; of what cannot be read, names of its own."""
         end = call(world, self.workspace, log=self.folder / "world.log", seconds=self.seconds)
-        return str(end.answer or f"unreadable: {end.words} {self.folder}")
+        unreadable = f"unreadable: {end.words} {self.folder}"
+        return end.answer or World(unreadable, unreadable)
 
     def go_on(self, steps: Steps) -> End:
         """What comes afterwards; the answer is how each job ran and the books."""

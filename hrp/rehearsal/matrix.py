@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 from hrp.domain.sessions import close_at, last_closed, next_session, open_at
@@ -80,6 +82,7 @@ class Matrix:
     next: Steps
     clean: Clean = field(init=False)
     _played: dict[tuple[str, str], Result] = field(default_factory=dict)
+    _gates: defaultdict[tuple[str, str], Lock] = field(default_factory=lambda: defaultdict(Lock))
 
     @property
     def futures(self) -> int:
@@ -116,7 +119,11 @@ class Matrix:
     def kills(self, every: int = 1) -> list[Play]:
         """A kill before each effect (with `every` only before each such one) and one after the last."""
         last = len(self.clean.effects)
-        return [partial(self.killed, ordinal) for ordinal in [*range(1, last + 1, every), last + 1]]
+        ordinals = [*range(1, last + 1, every), last + 1]
+        half = (len(ordinals) + 1) // 2
+        # Neighbours often leave the same world: played far apart, they do not wait for one another.
+        pairs = zip_longest(ordinals[:half], ordinals[half:])
+        return [partial(self.killed, ordinal) for pair in pairs for ordinal in pair if ordinal]
 
     def others(self, every: int = 1) -> list[Play]:
         """The gateway, both, the disk, the clock, and two nights at once."""
@@ -139,11 +146,12 @@ class Matrix:
                 return [Result(AGAIN, where, trouble=f"was not killed, exit code {end.exit_code} {end.words}")]
             world = case.world()
             left = self._folder("left", ordinal)
-            if self.next and (world, NEXT) not in self._played:
+            if self.next and (world.books, NEXT) not in self._played:
                 keep(case.workspace, left, self.stage.market)
-            results = [self._future(AGAIN, where, world, partial(case.go_on, self.again))]
+            results = [self._future(AGAIN, where, world.everything, partial(case.go_on, self.again))]
         if self.next:
-            results.append(self._future(NEXT, where, world, partial(self._left_alone, case.workspace, left, ordinal)))
+            alone = partial(self._left_alone, case.workspace, left, ordinal)
+            results.append(self._future(NEXT, where, world.books, alone))
         shutil.rmtree(left, ignore_errors=True)
         return results
 
@@ -162,7 +170,7 @@ class Matrix:
                 return [Result(part, where, trouble=f"{self.job} crashed, exit code {end.exit_code}: {end.words}")]
             if doom.act is not Act.FULL_DISK:
                 case.restart_gateway()
-            return [self._future(part, where, case.world(), partial(case.go_on, self.again))]
+            return [self._future(part, where, case.world().everything, partial(case.go_on, self.again))]
 
     def later(self, ordinal: int, instant: datetime) -> list[Result]:
         """Killed at one boundary and run again at another `instant`."""
@@ -213,8 +221,9 @@ class Matrix:
     def _future(self, part: str, where: str, world: str, play_on: Callable[[], End]) -> Result:
         """The verdict on what comes after `world`, played unless it was before."""
         key = (world, NEXT if part == NEXT else AGAIN)
-        if key not in self._played:
-            self._played[key] = self._judged(part, where, play_on())
+        with self._gates[key]:  # two kills of one world may come here at once
+            if key not in self._played:
+                self._played[key] = self._judged(part, where, play_on())
         return replace(self._played[key], part=part, where=where, kills=KILLS.get(part, 0))
 
     def _judged(self, part: str, where: str, end: End) -> Result:
