@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from hrp.domain.book import Adjustment, AdjustmentKind, Book, Change, when
+from hrp.domain.commission import ibkr_fixed
 from hrp.domain.corporate_actions import EXCHANGE_ZONE, ActionKind, CorporateAction, after_split
 from hrp.domain.lineage import plain
 from hrp.domain.orders import LIVE, UNRESOLVED, Order, OrderSide, OrderStatus
@@ -21,6 +22,7 @@ CASH_TOLERANCE_USD = Decimal(1)  # a broker may round each fill's value otherwis
 
 POSITION, CASH, FOREIGN_FILL = "POSITION", "CASH", "FOREIGN_FILL"
 UNKNOWN_ORDER, FOREIGN_ORDER = "UNKNOWN_ORDER", "FOREIGN_ORDER"
+COMMISSION = "commission"  # the cause of a difference that ends by itself, so no adjustment is written for it
 CASH_SUBJECT = "cash"
 
 _NOTHING = Decimal(0)
@@ -272,6 +274,11 @@ def _cash(session: date, state: BrokerState, records: Records, actions: Sequence
     if abs(theirs - ours) <= CASH_TOLERANCE_USD:
         return [], []
     amounts = f"{ours:.2f}", f"{theirs:.2f}"
+    unreported = [fill for fill in records.fills if fill.commission is None]
+    about = sum((ibkr_fixed(int(fill.quantity), fill.price) for fill in unreported), _NOTHING)
+    if unreported and _NOTHING <= ours - theirs <= about + CASH_TOLERANCE_USD:
+        words = f"commissions of {len(unreported)} executions are not reported yet, about {about:.2f} USD"
+        return [], [Break(session, account, CASH, CASH_SUBJECT, *amounts, words, COMMISSION)]
     open_ones = [
         payment
         for payment in candidates(actions, lambda action: records.book(action.ex_at).held)

@@ -303,6 +303,21 @@ def test_a_dividend_is_what_its_shares_bring():
     assert agrees(done, state({"AAPL": 10}, "1002.50"))
 
 
+@pytest.mark.parametrize(
+    ("broker_cash", "causes"),
+    [("998.00", []), ("997.99", ["commission"]), ("996.00", ["commission"]), ("995.99", [""]), ("1000.01", [""])],
+)
+def test_cash_may_be_short_by_the_commissions_that_are_not_reported_yet(broker_cash: str, causes: list[str]):
+    """Two executions of five shares cost about 1 USD each; on top of that comes the tolerance of 1 USD."""
+    late = [fill(5, "a.b.01", commission=None), fill(-5, "c.d.01", commission=None)]
+    ours = records({}, "999.00", fills=late, orders=[order(S.CANCELLED)])
+    done = held_against(ours, state({}, broker_cash))
+
+    assert [found.cause for found in done.breaks] == causes
+    assert [locks(found) for found in done.breaks] == [not cause for cause in causes]
+    assert done.new == ()
+
+
 def test_a_dividend_is_on_the_shares_before_a_split_of_the_same_day():
     theirs = state({"AAPL": 20}, "1002.50")
 
