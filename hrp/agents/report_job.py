@@ -14,5 +14,7 @@ class ReportJob(Job):
         text = self.api.session_report(self.session)
         path = self.api.app.settings.home / "reports" / f"{self.session}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        draft = path.with_suffix(".part")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)  # a reader never meets half a page
         return JobResult("success", {} if self.api.app.dry else {"report": str(path)})
