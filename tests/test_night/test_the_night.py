@@ -9,6 +9,8 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
+from hrp.data import adjustments
+from hrp.domain.breaks import Lock, LockScope
 from hrp.domain.orders import Order, OrderSide
 from hrp.domain.sessions import open_at
 from hrp.execution.broker import BrokerConfig, IBKRBroker
@@ -132,6 +134,22 @@ def test_an_order_on_its_way_when_the_night_was_killed_is_proven_lost_and_sent_o
     assert night.run("live-trader", *SEND).code == DONE
 
     assert sorted(night.place_orders_sent()) == planned(clean)
+
+
+def test_a_lock_that_is_newer_than_the_plan_keeps_its_name_from_being_sent(trading: Opened) -> None:
+    night = trading(READY)
+    kill(night, "live-trader", doomed.PLANNED, 0)
+    refs = planned(night)
+    ((symbol,),) = [row.values() for row in night.rows("orders", f"order_ref = '{refs[0]}'", "symbol")]
+    with night.store.write() as con:
+        doubt = Lock(ACCOUNT, LockScope.INSTRUMENT, symbol, "POSITION", "ledger=1, broker=2", D1, evening(D1))
+        adjustments.open_lock(con, doubt)
+
+    again = night.run("live-trader", *SEND)
+
+    assert again.code == NOT_READY
+    assert f"{symbol}: BREAK: POSITION {symbol} since {D1}: see hrp breaks" in again.complaint
+    assert sorted(night.place_orders_sent()) == refs[1:]
 
 
 def test_on_another_day_nothing_is_proven_of_an_order_on_its_way_and_a_person_is_asked(trading: Opened) -> None:
