@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from hrp.data.rows import Connection, fetch, fetch_value, insert, utc, where
+from hrp.domain.breaks import COMMISSION
 from hrp.domain.orders import OrderSide
 from hrp.domain.positions import Break, Fill, Position
 
@@ -174,15 +175,16 @@ def load_equity(con: Connection, account: str, first: date | None = None, last: 
 
 
 def save_breaks(con: Connection, session: date, account: str, breaks: Sequence[Break]) -> int:
-    """Replace the breaks of (session, account) that nothing explained, and add the rest; how many were written.
+    """Replace the breaks of (session, account) that may end by themselves, and add the rest; how many were written.
 
-    An explained one is found once and stays on record for its session.
+    One that an adjustment explains is found once and stays on record for its session.
     """
     sql = """
     DELETE FROM breaks WHERE session = ? AND account = ?
-      AND (cause = '' OR (kind, subject) IN (SELECT (unnest(?::VARCHAR[]), unnest(?::VARCHAR[]))))
+      AND (cause IN ('', ?) OR (kind, subject) IN (SELECT (unnest(?::VARCHAR[]), unnest(?::VARCHAR[]))))
     """
-    con.execute(sql, [session, account, [found.kind for found in breaks], [found.subject for found in breaks]])
+    kinds, subjects = [found.kind for found in breaks], [found.subject for found in breaks]
+    con.execute(sql, [session, account, COMMISSION, kinds, subjects])
     return insert(con, "breaks", [{name: getattr(found, name) for name in Break.__slots__} for found in breaks])
 
 

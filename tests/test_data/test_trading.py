@@ -12,6 +12,7 @@ from hrp.data import migrations, trading
 from hrp.data import orders as store_orders
 from hrp.data.ledger import StoreLedger
 from hrp.data.trading import Equity
+from hrp.domain.breaks import COMMISSION
 from hrp.domain.lineage import digest
 from hrp.domain.orders import LIVE, Order, OrderSide, OrderStatus, OrderType, order_ref
 from hrp.domain.plan import Clip, Plan, PlanLine
@@ -296,6 +297,13 @@ def test_breaks_are_replaced_and_the_newest_sync_counts_even_without_any(con):
     trading.save_positions(con, NEXT, ACCOUNT, [], LATER)
     assert trading.load_breaks(con, ACCOUNT) == []
     assert trading.load_breaks(con, ACCOUNT, SESSION) == [cash, shares]
+
+
+def test_a_commission_that_was_late_leaves_no_break_once_it_has_come(con):
+    waiting = Break(SESSION, ACCOUNT, "CASH", "cash", "100.00", "99.00", "1 execution", COMMISSION)
+    trading.save_breaks(con, SESSION, ACCOUNT, [waiting])
+    trading.save_breaks(con, SESSION, ACCOUNT, [])
+    assert trading.load_breaks(con, ACCOUNT) == []
 
 
 def test_an_explained_break_outlives_a_repeated_sync_of_its_session(con):
