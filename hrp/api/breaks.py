@@ -24,12 +24,12 @@ from hrp.domain.breaks import (
     locks,
     take_over,
 )
-from hrp.domain.corporate_actions import EXCHANGE_ZONE, ActionKind, splits_on
+from hrp.domain.corporate_actions import ActionKind, splits_on
 from hrp.domain.flatten import Left, holders, shared_lefts, split_by_owner
 from hrp.domain.lineage import Event
 from hrp.domain.orders import LIVE, UNRESOLVED, Order, OrderStatus
 from hrp.domain.positions import Break, BrokerState
-from hrp.domain.sessions import next_session
+from hrp.domain.sessions import exchange_day, next_session
 from hrp.errors import UsageError
 from hrp.wiring import App
 
@@ -58,7 +58,7 @@ def load_records(con: Connection, baseline: trading.Baseline) -> Records:
 
 def _compared(con: Connection, session: date, state: BrokerState, baseline: trading.Baseline) -> Comparison:
     """The ledger held against `state`, with the actions on what was held since the baseline whose ex-day has come."""
-    records, today = load_records(con, baseline), state.at.astimezone(EXCHANGE_ZONE).date()
+    records, today = load_records(con, baseline), exchange_day(state.at)
     names = {*records.opening.held, *(change.symbol for change in records.changes()), *state.held()}
     first = max(baseline.session + timedelta(days=1), today - _PAID_WITHIN)
     actions = market.actions_of(con, names, first, today)
@@ -88,7 +88,7 @@ def settle(app: App, con: Connection, session: date, state: BrokerState, baselin
 def keep_executions(app: App, state: BrokerState) -> Mapping[str, Decimal]:
     """Keep the executions of `state`; the shares by symbol that the account must hold by the ledger and what explains
     the rest. Before the first sync there is nothing to hold against the broker's word."""
-    account, session = state.account.account, state.at.astimezone(EXCHANGE_ZONE).date()
+    account, session = state.account.account, exchange_day(state.at)
     with app.store().write() as con:
         trading.save_fills(con, state.fills, app.clock.now())
         baseline = trading.load_baseline(con, account)

@@ -11,12 +11,13 @@ from functools import cached_property
 
 from hrp.domain.book import Adjustment, AdjustmentKind, Book, Change, when
 from hrp.domain.commission import ibkr_fixed
-from hrp.domain.corporate_actions import EXCHANGE_ZONE, ActionKind, CorporateAction, after_split
+from hrp.domain.corporate_actions import ActionKind, CorporateAction, after_split
 from hrp.domain.lineage import plain
 from hrp.domain.orders import LIVE, UNRESOLVED, Order, OrderSide, OrderStatus
 from hrp.domain.payments import candidates, paid_by
 from hrp.domain.positions import Break, BrokerState, Fill, WorkingOrder
 from hrp.domain.reconcile import is_own
+from hrp.domain.sessions import exchange_day
 
 CASH_TOLERANCE_USD = Decimal(1)  # a broker may round each fill's value otherwise
 
@@ -151,7 +152,7 @@ def account_for(fill: Fill, records: Records, kind: AdjustmentKind, evidence: st
     done = records.accounted(about)
     return Adjustment(
         account=fill.account,
-        session=fill.executed_at.astimezone(EXCHANGE_ZONE).date(),
+        session=exchange_day(fill.executed_at),
         happened_at=fill.executed_at,
         kind=kind,
         about=about,

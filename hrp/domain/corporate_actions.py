@@ -8,12 +8,11 @@ from datetime import date, datetime, time
 from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 from fractions import Fraction
-from zoneinfo import ZoneInfo
 
 from hrp.domain.commission import to_cents
 from hrp.domain.lineage import plain
+from hrp.domain.sessions import EXCHANGE_ZONE
 
-EXCHANGE_ZONE = ZoneInfo("America/New_York")
 _LARGEST_DENOMINATOR = 10_000  # a ratio is stored with eight decimals: 1 for 3 as 0.33333333
 _WHOLE = Decimal(1)
 

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from hrp.domain.orders import Order
 from hrp.domain.positions import BrokerState
-
-_EXCHANGE_ZONE = ZoneInfo("America/New_York")
-
-
-def broker_day(at: datetime) -> date:
-    """The calendar day in New York of an aware instant: the broker forgets executions and ended orders with it."""
-    return at.astimezone(_EXCHANGE_ZONE).date()
+from hrp.domain.sessions import exchange_day
 
 
 def why_not_lost(
@@ -51,10 +43,11 @@ def _doubts(
         yield "it is not written down when and by which client it was sent"
     elif order.client_id != client_id:
         yield f"client {order.client_id} sent it and client {client_id} is looking for it"
-    elif broker_day(order.sending_at) != broker_day(state.at):
+    elif exchange_day(order.sending_at) != exchange_day(state.at):
+        sent_on, today = exchange_day(order.sending_at), exchange_day(state.at)
         yield (
-            f"it was sent on {broker_day(order.sending_at)} in New York and there it is {broker_day(state.at)}: the "
-            "broker no longer lists what ended that day"
+            f"it was sent on {sent_on} in New York and there it is {today}: the broker no longer lists what ended that "
+            "day"
         )
     held, expected = state.held().get(order.symbol, Decimal(0)), book.get(order.symbol, Decimal(0))
     if held != expected:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import exchange_calendars
 import pandas as pd
@@ -12,9 +13,15 @@ import pandas as pd
 from hrp.errors import SessionError
 
 EXCHANGE = "XNYS"
+EXCHANGE_ZONE = ZoneInfo("America/New_York")
 FIRST_SESSION = date(1990, 1, 2)
 LAST_SESSION = date(2050, 12, 30)  # stated, because the library's own end depends on the day it is asked
 _RANGE = f"{FIRST_SESSION} to {LAST_SESSION}"
+
+
+def exchange_day(at: datetime) -> date:
+    """The calendar day at the exchange of an aware instant; a broker's day begins and ends with it."""
+    return at.astimezone(EXCHANGE_ZONE).date()
 
 
 @cache

@@ -8,9 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from hrp.domain.lost import Bounds, broker_day, why_not_lost
+from hrp.domain.lost import Bounds, why_not_lost
 from hrp.domain.orders import Order, OrderSide, OrderStatus
 from hrp.domain.positions import Account, BrokerState, CompletedOrder, Fill, Position, WorkingOrder
+from hrp.domain.sessions import exchange_day
 
 S = OrderStatus
 D = Decimal
@@ -124,7 +125,7 @@ def test_the_proof_holds_on_one_calendar_day_in_new_york(sent, looked, lost):
 def test_a_day_that_ends_between_the_two_looks_forbids_the_proof():
     midnight = datetime(2026, 1, 6, 5, tzinfo=UTC)
     looks = (look(at=midnight - timedelta(seconds=10)), look(at=midnight + timedelta(seconds=20)))
-    assert broker_day(looks[0].at) != broker_day(looks[1].at)
+    assert exchange_day(looks[0].at) != exchange_day(looks[1].at)
     assert "in New York" in why(looks=looks)
 
 
