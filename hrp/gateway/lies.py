@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -33,6 +33,7 @@ _TEXTS = {
     10197: "No market data during competing live session",
     10349: "Order TIF was set to DAY based on order preset.",
 }
+_CORRECTION = ".02"
 _TWIN_PERM_IDS = 100_000_000
 _TWIN_EXEC_IDS = 0x10000000
 
@@ -58,8 +59,8 @@ def cancelled(ledger: Ledger, client_id: int, values: Mapping[str, str]) -> list
     return [claim, error(order.order_id, CANCELLED, text)]
 
 
-def told(effect: Effect, fields: Fields) -> list[Fields]:
-    """What `effect` makes of a message."""
+def told(effect: Effect, fields: Fields, beside: Collection[Fields] = ()) -> list[Fields]:
+    """What `effect` makes of a message that is one of those `beside` it."""
     match effect:
         case Repeat():
             is_same = effect.under == "the same id"
@@ -67,7 +68,7 @@ def told(effect: Effect, fields: Fields) -> list[Fields]:
         case Change():
             return [_changed(fields, {effect.field: lambda _: effect.to})]
         case Correct():
-            return _corrected(effect, fields)
+            return _corrected(effect, fields, beside)
         case Zone():
             return [_changed(fields, dict.fromkeys(("time", "completed_time"), lambda text: _zoned(effect, text)))]
     return [fields]
@@ -86,7 +87,7 @@ def _twin(fields: Fields, number: int) -> Fields:
             "perm_id": lambda text: str(int(text) + number * _TWIN_PERM_IDS),
             "order_id": lambda _: "0",
         }
-        if "exec_id" not in LAYOUTS[OUTBOUND][message_number(fields)].names
+        if not _execution(fields)
         else {"exec_id": lambda text: _twin_execution(text, number)},
     )
 
@@ -96,15 +97,28 @@ def _twin_execution(exec_id: str, number: int) -> str:
     return ".".join((head, f"{int(sequence, 16) + number * _TWIN_EXEC_IDS:08x}", *tail))
 
 
-def _corrected(effect: Correct, fields: Fields) -> list[Fields]:
+def _corrected(effect: Correct, fields: Fields, beside: Collection[Fields]) -> list[Fields]:
+    """Two corrections of one fill end in one truth: the first report is off by both."""
+
     def price(text: str) -> str:
         return format(Decimal(text) + effect.price, "f")
 
     def shares(text: str) -> str:
         return str(int(text) + effect.shares)
 
+    exec_id = _execution(fields)
+    if not exec_id or exec_id.endswith(_CORRECTION):
+        return [fields]
+    corrected = exec_id.rpartition(".")[0] + _CORRECTION
     first = _changed(fields, {"price": price, "average_price": price, "shares": shares, "cum_qty": shares})
-    return [first, _changed(fields, {"exec_id": lambda text: f"{text.rpartition('.')[0]}.02"})]
+    if corrected in map(_execution, beside):
+        return [first]
+    return [first, _changed(fields, {"exec_id": lambda _: corrected})]
+
+
+def _execution(fields: Fields) -> str:
+    names = LAYOUTS[OUTBOUND][message_number(fields)].names
+    return dict(zip(names, fields[1:], strict=False)).get("exec_id", "")
 
 
 def _zoned(effect: Zone, text: str) -> str:

@@ -183,7 +183,8 @@ class Stage:
                     return copies
                 said[places[-1] : places[-1]] = copies
                 return []
-        return [replace(copy, fields=told) for copy in copies for told in lies.told(effect, copy.fields)]
+        beside = [copy.fields for copy in copies]
+        return [replace(copy, fields=told) for copy in copies for told in lies.told(effect, copy.fields, beside)]
 
     def _in_outage(self, session: Session, moment: Moment, honest: Honest) -> list[Delivery]:
         """A log-on is local; everything else is lost, and counts towards the end."""

@@ -21,10 +21,11 @@ OPEN, ALL_OPEN, COMPLETED, POSITIONS = ("5", "1"), ("16", "1"), ("99", "0"), ("6
 
 @pytest.fixture
 def evening(tmp_path):
-    """A client on the evening of 2024-01-02 at a broker that plays a scenario of the library."""
+    """A client on the evening of 2024-01-02 at a broker that plays scenarios of the library."""
 
-    def begin(name: str) -> Teller:
-        return Teller(open_desk(tmp_path, at(2, 22), scenario=scenario.load(name)))
+    def begin(*names: str) -> Teller:
+        faults = scenario.combine(map(scenario.load, names), seed=1)
+        return Teller(open_desk(tmp_path, at(2, 22), scenario=faults))
 
     return begin
 
@@ -117,6 +118,12 @@ def test_a_correction_differs_in_the_last_part_of_its_id(evening):
     told = teller.mine(teller.desk.advance(at(3, 15))[1])
     first, second = (fields[14] for fields in told if fields[0] == "11")
     assert (first[:-3], first[-3:], second[-3:]) == (second[:-3], ".01", ".02")
+
+
+def test_two_corrections_of_one_fill_end_in_one_truth(evening):
+    teller = evening("price-corrected", "quantity-corrected")
+    teller.order(1, "BUY", 10)
+    assert teller.advance(at(3, 15)) == [*ACTIVE, "exec 1 BOT 11 at 103.25", EXECUTED, *DONE, *DONE, "commission 1.00"]
 
 
 PARTS = {"partial-fill": (4, 6), "partial-then-expires": (5, 5)}
