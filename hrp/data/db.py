@@ -3,6 +3,8 @@
 Every opening of the live file, to read or to write, holds one file lock, so our own processes queue instead of
 failing, and no process ever has two connections to it. A process that holds a connection must not open the file in
 any other way: closing such a second handle would drop DuckDB's own lock. Hence the copy is made by a child process.
+
+A section attaches the file to an engine that the process keeps, because to start one costs several times as much.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 from pathlib import Path
 
 import duckdb
@@ -34,9 +38,10 @@ _SETTINGS: _Config = {
     "python_enable_replacements": False,
     "autoinstall_known_extensions": False,
 }
-# A night asks small questions: starting worker threads at every opening costs more than they would give.
+# A night asks small questions: worker threads cost more than they would give.
 _STORE_SETTINGS: _Config = {**_SETTINGS, "threads": 1}
 _CLONE = ["cp", "-c"] if sys.platform == "darwin" else ["cp", "--reflink=auto"]
+_NUMBERS = count(1)  # one engine may have several stores attached: a scratch copy beside the live one
 _COPY_NAME = re.compile(r"hrp-(\d{6,})\.duckdb")
 
 
@@ -149,11 +154,8 @@ class Store:
     def _connected(self, *, read_only: bool = False) -> Iterator[Connection]:
         with self._locked():
             try:
-                con = self._connect(read_only=read_only)
-                try:
+                with self._attached(read_only=read_only) as con:
                     yield con
-                finally:
-                    con.close()
             except duckdb.Error as error:
                 raise self._translated(error) from error
 
@@ -174,18 +176,28 @@ class Store:
         finally:
             lock.release()
 
-    def _connect(self, *, read_only: bool) -> Connection:
-        """Open the file, waiting for programs that do not know our lock, such as a notebook on the live file."""
+    @contextmanager
+    def _attached(self, *, read_only: bool) -> Iterator[Connection]:
+        """The file in this process's engine, when programs that do not know our lock, such as a notebook, let go."""
         patient = Retrying(
             retry=retry_if_exception(_is_locked),
             wait=wait_random(0.02, 0.2),
             stop=stop_after_delay(self.wait_seconds),
             reraise=True,
         )
-        return patient(_connect, self.path, _STORE_SETTINGS, read_only=read_only)
+        engine, name = _engine(os.getpid()), f"store_{next(_NUMBERS)}"
+        quoted, mode = str(self.path).replace("'", "''"), "READ_ONLY" if read_only else "READ_WRITE"
+        with closing(engine.cursor()) as con, ExitStack() as failed:
+            failed.callback(_discard, engine)
+            patient(con.execute, f"ATTACH '{quoted}' AS {name} ({mode})")
+            con.execute(f"USE {name}")
+            yield con
+            con.execute("USE memory")
+            con.execute(f"DETACH {name}")
+            failed.pop_all()
 
     def _translated(self, error: duckdb.Error) -> DataError:
-        text = str(error)
+        text = " ".join(str(error).split())
         if _is_locked(error):
             holder = re.search(r"PID (\d+)", text)
             return self._busy(holder[1] if holder else "")
@@ -193,8 +205,8 @@ class Store:
             return DataError(f"{self.path} is not a DuckDB file; move it away and run: hrp init")
         # A full disk fails a COMMIT or a checkpoint under names other than IOException.
         if isinstance(error, duckdb.IOException) or "Could not write" in text:
-            return self._unwritable(self.path, error)
-        return DataError(f"{self.path} refused: {error}")
+            return self._unwritable(self.path, text)
+        return DataError(f"{self.path} refused: {text}")
 
     def _make_folder(self, folder: Path) -> None:
         try:
@@ -246,7 +258,8 @@ def open_published(published: Path) -> Connection:
     copy = (published / CURRENT).resolve()
     if not copy.exists():
         raise SchemaVersionError(f"no published copy in {published}; run: hrp init")
-    con = _connect(copy, _SETTINGS, read_only=True)
+    con = duckdb.connect(str(copy), read_only=True, config=_SETTINGS)
+    con.execute("SET TimeZone = 'UTC'")
     try:
         migrations.require_current(con, copy)
     except SchemaVersionError:
@@ -255,10 +268,18 @@ def open_published(published: Path) -> Connection:
     return con
 
 
-def _connect(path: Path, settings: _Config, *, read_only: bool) -> Connection:
-    con = duckdb.connect(str(path), read_only=read_only, config=settings)
-    con.execute("SET TimeZone = 'UTC'")
+@cache
+def _engine(process: int) -> Connection:
+    """The engine of the process with that id; one that was forked needs its own."""
+    con = duckdb.connect(config=_STORE_SETTINGS)
+    con.execute("SET GLOBAL TimeZone = 'UTC'")
     return con
+
+
+def _discard(engine: Connection) -> None:
+    """End an engine in which something failed: it may be of no more use, and it holds the file."""
+    _engine.cache_clear()
+    engine.close()
 
 
 @contextmanager

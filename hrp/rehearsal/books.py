@@ -30,6 +30,7 @@ HISTORY = frozenset({"job_runs", "lineage", "order_events"})
 # Columns that differ between two runs of the same night: each run draws its id, the numbers of orders count what one
 # connection asked, attempts count the crashes, and a correction raises the last number of an execution.
 UNTOLD = frozenset({"run_id", "broker_order_id", "attempt", "lost", "client_id", "sending_at", "exec_id"})
+_NAMES = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() ORDER BY ALL"
 BULK = frozenset({"prices_raw", "features"})  # compared by their hash
 SHOWN = 3
 _TOLD = {
@@ -234,7 +235,7 @@ def _orders(found: Books) -> list[str]:
 
 
 def _table_names(con: Connection) -> list[str]:
-    return [row["table_name"] for row in fetch(con, "SELECT table_name FROM duckdb_tables() ORDER BY ALL")]
+    return [row["table_name"] for row in fetch(con, _NAMES)]
 
 
 def _hash(con: Connection, table: str, *without: str) -> list[dict[str, Any]]:

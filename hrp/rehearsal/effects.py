@@ -45,7 +45,10 @@ _AUDITED = {
 }
 _FILES = {event for event, kind in _AUDITED.items() if event.startswith("os.") and kind != "process"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_READING_STATEMENTS = frozenset({"SELECT", "FROM", "WITH", "SET", "RESET", "SHOW", "DESCRIBE", "EXPLAIN", "PRAGMA"})
+_READING_STATEMENTS = frozenset(
+    {"SELECT", "FROM", "WITH", "SET", "RESET", "SHOW", "DESCRIBE", "EXPLAIN", "PRAGMA", "USE", "ATTACH"}
+)
+_IN_MEMORY = ":memory:"
 _ROOT = Path(__file__).parents[1]
 _OWN = str(Path(__file__).parent)
 
@@ -125,9 +128,9 @@ class Watch:
         duckdb_connect, sqlite_connect, plain_open, fsync = duckdb.connect, sqlite3.connect, io.open, os.fsync
         send, sendall = socket.socket.send, socket.socket.sendall
 
-        def connected(*arguments: Any, **options: Any) -> _Connection:
-            connection = duckdb_connect(*arguments, **options)
-            return _Connection(connection, happens, read_only=options.get("read_only", False))
+        def connected(database: str = _IN_MEMORY, read_only: bool = False, **options: Any) -> _Connection:
+            connection = duckdb_connect(database, read_only, **options)
+            return _Connection(connection, happens, keeps=not read_only and database != _IN_MEMORY)
 
         def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
             connection: sqlite3.Connection = sqlite_connect(*arguments, **options)
@@ -167,22 +170,25 @@ class Watch:
 
 
 class _Connection:
-    """A DuckDB connection that tells of what it is about to keep."""
+    """A DuckDB connection that tells of what it is about to keep in a file, its own or the one that is attached."""
 
-    def __init__(self, connection: Any, happens: Callable[[str, object], None], *, read_only: bool) -> None:
-        self._connection, self._happens, self._read_only, self._inside = connection, happens, read_only, False
+    def __init__(self, connection: Any, happens: Callable[[str, object], None], *, keeps: bool) -> None:
+        self._connection, self._happens, self._keeps, self._inside = connection, happens, keeps, False
 
     def execute(self, query: str, *arguments: Any) -> Any:
-        kind = None if self._read_only else _kind(query, self._inside)
-        if kind:
+        word = _first_word(query)
+        if self._keeps and (kind := _kind(query, self._inside)):
             self._happens(kind, "duckdb")
         done = self._connection.execute(query, *arguments)
-        word = _first_word(query)
+        self._keeps = (self._keeps or word == "ATTACH") and word != "DETACH" and "READ_ONLY" not in query
         self._inside = word == "BEGIN" or (self._inside and word not in ("COMMIT", "ROLLBACK"))
         return done
 
+    def cursor(self) -> _Connection:
+        return _Connection(self._connection.cursor(), self._happens, keeps=self._keeps)
+
     def close(self) -> None:
-        if not self._read_only:
+        if self._keeps:
             self._happens(CHECKPOINT, "duckdb")  # what is in the log moves into the file
         self._connection.close()
 
@@ -210,7 +216,7 @@ def _kind(statement: str, inside: bool) -> str | None:
         return COMMIT
     if inside or word in _READING_STATEMENTS or word in ("BEGIN", "ROLLBACK"):
         return None
-    return CHECKPOINT if "CHECKPOINT" in statement.upper() else STATEMENT
+    return CHECKPOINT if word == "DETACH" or "CHECKPOINT" in statement.upper() else STATEMENT
 
 
 def _place() -> tuple[str, tuple[str, ...]]:
