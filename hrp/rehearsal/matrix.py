@@ -7,6 +7,7 @@ gateway is killed under the night, both are, the disk is full, two nights meet, 
 from __future__ import annotations
 
 import shutil
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -33,6 +34,8 @@ TWO, CLOCK = "two nights at once", "clock moved"
 PARTS = {Act.KILL_GATEWAY: "gateway killed", Act.KILL_BOTH: "both killed", Act.FULL_DISK: "disk full"}
 KILLS = {AGAIN: 1, PARTS[Act.KILL_GATEWAY]: 1, PARTS[Act.KILL_BOTH]: 2, CLOCK: 1}  # processes that each case kills
 
+# How a night may end without a word: killed, or by DuckDB, which may abort when a full disk stops its commit.
+ENDS = {Act.KILL_BOTH: KILLED, Act.FULL_DISK: -signal.SIGABRT}
 _STOPS = ("unknown", "locked: ")
 
 Answer = TypeVar("Answer")
@@ -163,7 +166,7 @@ class Matrix:
         part, where = PARTS[doom.act], self._named(doom.ordinal)
         with Case(self.stage, self._folder(doom.act.name, doom.ordinal)) as case:
             end = case.play(self.job, replace(doom, gateway=case.gateway_pid))
-            if end.answer is None and (doom.act, end.exit_code) != (Act.KILL_BOTH, KILLED):
+            if end.answer is None and end.exit_code != ENDS.get(doom.act):
                 return [Result(part, where, trouble=f"{self.job} crashed, exit code {end.exit_code}: {end.words}")]
             if doom.act is not Act.FULL_DISK:
                 case.restart_gateway()
