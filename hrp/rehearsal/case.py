@@ -53,10 +53,11 @@ class Case:
         arguments = (state, self.stage.market, ACCOUNT, fault)
         self._gateway = process = PROCESSES.Process(target=gateway, args=arguments, daemon=True)
         process.start()
-        while not (found := client.running(state)) and process.is_alive():
+        # For a moment the new process holds the lock while the note is still that of the one before.
+        while not ((found := client.running(state)) and found.pid == process.pid):
+            if not process.is_alive():
+                raise GatewayError((state / client.LOG_NAME).read_text())
             time.sleep(_PAUSE_SECONDS)
-        if found is None:
-            raise GatewayError((state / client.LOG_NAME).read_text())
         self.workspace.set(IBKR_PORT=found.port)
 
     @property
