@@ -6,6 +6,8 @@ import importlib
 from datetime import date
 
 from hrp.domain.sessions import close_at
+from hrp.ml.features import CORE, compute
+from hrp.ml.lookahead import made_panel
 
 for _name in (
     "hrp.agents.runner", "hrp.execution.broker", "hrp.ml.registry", "hrp.monitoring.drift", "hrp.gateway.__main__",
@@ -14,3 +16,5 @@ for _name in (
 ):  # fmt: skip
     importlib.import_module(_name)
 close_at(date(2022, 1, 3))  # the calendar takes half a second to build
+for _last_only in (False, True):  # a night that compiles keeps what it compiled, which the next one does not do again
+    compute(CORE, made_panel(CORE.lookback_sessions + 1), last_only=_last_only)

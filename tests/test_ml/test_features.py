@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,11 +14,31 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hrp.errors import DataError, UsageError
-from hrp.ml.features import CORE, FIELDS, Feature, FeatureSet, NaNPolicy, Panel, compute, feature_set_named
+from hrp.ml.features import (
+    ALPHA158,
+    CATALOGUE,
+    CORE,
+    FEATURE_SETS,
+    FIELDS,
+    Feature,
+    FeatureSet,
+    NaNPolicy,
+    Panel,
+    compute,
+    evaluate,
+    feature_named,
+    feature_set_named,
+    kernels,
+)
+from hrp.ml.features.catalogue import GROUPS
+from hrp.ml.features.page import page
+from hrp.ml.lookahead import made_panel
 
-from .point_in_time import looking_ahead
+from .alpha158_pandas import alpha158
 
-BY_NAME = {feature.name: feature for feature in CORE.features}
+EVERY = FeatureSet("every", (*CATALOGUE.features, *ALPHA158.features))
+BY_NAME = {feature.name: feature for feature in EVERY.features}
+SHORT = 300  # sessions: longer than any look-back
 
 
 def only(feature: Feature) -> FeatureSet:
@@ -98,24 +122,6 @@ def test_the_core_set_has_fourteen_documented_features():
     assert CORE.lookback_sessions == 253
 
 
-@pytest.mark.parametrize("cut", [260, 401, 759])
-def test_changing_tomorrow_changes_no_feature_of_today(panel, cut):
-    assert looking_ahead(CORE, panel, cut) == []
-
-
-def test_a_feature_that_looks_ahead_is_caught(panel):
-    def centred(close):
-        return pd.DataFrame(close).rolling(3, center=True).mean().to_numpy()
-
-    peek = Feature("peek", ("close",), 3, centred, NaNPolicy.WINDOW, "planted", "none")
-    whole = Feature(
-        "whole", ("close",), 1, lambda close: close / close.mean(axis=0), NaNPolicy.WINDOW, "planted", "none"
-    )
-    honest = BY_NAME["momentum_5"]
-
-    assert looking_ahead(FeatureSet("planted", (peek, honest, whole)), panel, 300) == ["peek", "whole"]
-
-
 @pytest.mark.parametrize("end", [1, 2, 22, 64, 252, 253, 254, 500, 760])
 def test_the_last_session_alone_equals_the_last_session_of_the_history(panel, end):
     known = panel.through(panel.sessions[end - 1].date())
@@ -125,19 +131,72 @@ def test_the_last_session_alone_equals_the_last_session_of_the_history(panel, en
     )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seed=st.integers(0, 2**32 - 1), symbols=st.integers(1, 40), sessions=st.integers(254, 300))
-def test_the_last_session_alone_is_exact_on_any_panel_with_holes(seed, symbols, sessions):
-    rng = np.random.default_rng(seed)
-    close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, (sessions, symbols)), axis=0))
-    close[rng.random(close.shape) < 0.01] = np.nan
-    index = pd.bdate_range("2020-01-01", periods=sessions, name="session")
-    names = pd.Index([f"S{i:03}" for i in range(symbols)], name="symbol", dtype="str")
-    panel = Panel(index, names, close, close * 1.01, close * 0.99, close, rng.integers(0, 9, close.shape) * 100.0)
+@st.composite
+def histories(draw: st.DrawFn) -> Panel:
+    """A market with late listings, holes, halts, splits that nobody adjusted, repeated bars and restated rows."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    panel = made_panel(draw(st.integers(254, SHORT)), draw(st.integers(1, 9)), seed=int(rng.integers(1000)))
+    matrices = {field: getattr(panel, field).copy() for field in FIELDS}
+    rows, columns = panel.close.shape
+    for _ in range(draw(st.integers(0, 6))):
+        kind, t, s = rng.integers(6), int(rng.integers(rows)), int(rng.integers(columns))
+        until = min(t + int(rng.integers(1, 30)), rows)
+        for field, matrix in matrices.items():
+            matrix[(slice(0, t) if kind == 0 else slice(t, until)), s] *= np.nan if kind < 2 else 1.0
+            matrix[t:, s] *= (0.5 if field != "volume" else 2.0) if kind == 2 else 1.0
+            matrix[t:until, s] = matrix[t, s] if kind == 3 else matrix[t:until, s]
+            matrix[t, s] *= 1.0 + 0.1 * (kind == 4)
+        matrices["volume"][t:until, s] *= float(kind != 5)
+    return replace(panel, **matrices)
 
-    alone = compute(CORE, panel, last_only=True)
 
-    pd.testing.assert_frame_equal(alone, compute(CORE, panel).loc[index[-1:]], check_exact=True)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(history=histories(), nights=st.integers(1, 3))
+def test_night_by_night_is_the_whole_history_for_every_feature_of_every_set(history, nights):
+    whole = compute(EVERY, history)
+
+    for end in range(len(history.sessions) - nights + 1, len(history.sessions) + 1):
+        tonight = history.rows(slice(0, end)).tail(EVERY.lookback_sessions)
+        pd.testing.assert_frame_equal(
+            compute(EVERY, tonight, last_only=True), whole.loc[tonight.sessions[-1:]], check_exact=True
+        )
+
+
+@pytest.mark.parametrize("name", FEATURE_SETS)
+def test_a_name_has_the_same_features_in_any_company_unless_they_compare_names(name):
+    feature_set, panel = FEATURE_SETS[name], made_panel(SHORT, symbols=40)
+    alone = FeatureSet("own", tuple(f for f in feature_set.features if not f.cross_section))
+    few = panel.columns(slice(0, 7))
+
+    among_few, among_all = compute(alone, few), compute(alone, panel)
+
+    pd.testing.assert_frame_equal(
+        among_few, among_all[among_all.index.isin(few.symbols, level="symbol")], check_exact=True
+    )
+    others = replace(panel, **{field: np.roll(getattr(panel, field), 1, axis=1) for field in FIELDS})
+    others = others.columns(slice(1, None))
+    for feature in set(feature_set.features) - set(alone.features):
+        a, b = evaluate(feature, panel)[:, :-1], evaluate(feature, others)
+        assert not np.array_equal(a, b, equal_nan=True), f"{feature.name} does not look at other names"
+
+
+def test_alpha158_equals_an_independent_computation():
+    panel = made_panel(140, symbols=6)
+    expected = alpha158({field: panel.wide(field) for field in FIELDS})
+
+    assert len(ALPHA158.names) == 158 and set(ALPHA158.names) == set(expected)
+    for feature in ALPHA158.features:
+        np.testing.assert_allclose(
+            _finite(evaluate(feature, panel)),
+            expected[feature.name].to_numpy(),
+            rtol=0,
+            atol=1e-9,
+            err_msg=feature.name,
+        )
+
+
+def _finite(matrix: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(matrix), matrix, np.nan)
 
 
 def test_features_equal_an_independent_computation(panel):
@@ -173,18 +232,27 @@ def test_features_equal_an_independent_computation(panel):
         )
 
 
-@pytest.mark.parametrize("feature", CORE.features, ids=CORE.names)
-def test_each_feature_is_missing_exactly_when_its_policy_says(panel, feature):
-    whole = compute(only(feature), panel, last_only=True)[feature.name].iloc[0]
-    ages = range(1, feature.lookback_sessions)
-    ends = {feature.lookback_sessions - 1} | ({21} if "252_21" in feature.name else set())
+@pytest.mark.parametrize("feature", EVERY.features, ids=EVERY.names)
+def test_each_feature_is_missing_exactly_when_its_policy_says(feature):
+    panel = made_panel(SHORT).columns(slice(3, 7)).tail(feature.lookback_sessions + 1)
+    oldest = feature.lookback_sessions - 1
+    ages = {*range(min(oldest, 30) + 1), *range(max(oldest - 5, 0), oldest + 1), 63, 126} & {*range(oldest + 1)}
 
-    values = {age: compute(only(feature), with_hole(panel, age), last_only=True)[feature.name].iloc[0] for age in ages}
+    values = {age: float(evaluate(feature, with_hole(panel, age))[-1, 0]) for age in ages}
 
+    whole = float(evaluate(feature, panel)[-1, 0])
+    beyond = float(evaluate(feature, with_hole(panel, oldest + 1))[-1, 0])
+    too_short = float(evaluate(feature, panel.tail(oldest))[-1, 0]) if oldest else np.nan
     missing = {age for age, value in values.items() if np.isnan(value)}
-    assert missing == (set(ages) if feature.nan_policy is NaNPolicy.WINDOW else ends)
-    if feature.nan_policy is NaNPolicy.ENDPOINTS:
-        assert {value for age, value in values.items() if age not in missing} <= {whole}
+    assert np.isfinite(whole) and beyond == whole and np.isnan(too_short)
+    match feature.nan_policy:
+        case NaNPolicy.WINDOW:
+            assert missing == ages
+        case NaNPolicy.ENDPOINTS:
+            assert oldest in missing and len(missing) <= 3
+            assert feature.cross_section or {values[age] for age in ages - missing} <= {whole}
+        case _:
+            assert not missing
 
 
 def test_a_name_without_a_close_has_no_row(panel):
@@ -215,5 +283,47 @@ def test_a_feature_set_refuses_repeated_names_and_unknown_fields():
 
 def test_an_unknown_feature_set_is_named_with_those_that_exist():
     assert feature_set_named("core") is CORE
-    with pytest.raises(UsageError, match="no feature set 'cores'; there are: core"):
+    with pytest.raises(UsageError, match="no feature set 'cores'; there are: core, catalogue, alpha158"):
         feature_set_named("cores")
+
+
+def test_every_feature_is_found_by_its_name_and_an_unknown_one_is_an_error():
+    assert [feature_named(name) for name in EVERY.names] == list(EVERY.features)
+    with pytest.raises(UsageError, match=r"no feature 'momentum_4'.*features\.md"):
+        feature_named("momentum_4")
+
+
+def test_the_catalogue_covers_every_group_and_needs_no_more_history_than_a_night_reads():
+    assert len(CATALOGUE.features) >= 60 and all(GROUPS.values())
+    assert all(feature.doc and feature.source for feature in EVERY.features)
+    assert CATALOGUE.lookback_sessions <= 260
+
+
+def test_a_formula_of_another_shape_is_an_error(panel):
+    row = Feature("row", ("close",), 1, lambda close: close[-1:], NaNPolicy.WINDOW, "planted", "none")
+
+    with pytest.raises(UsageError, match=r"feature row returns a matrix \(1, 20\) for a panel \(760, 20\)"):
+        compute(only(row), panel)
+
+
+def test_importing_the_features_compiles_nothing():
+    code = "import sys, hrp.ml.features, hrp.ml.lookahead; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_kernels_work_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "home").touch()
+    copy = tmp_path / "kernels.py"
+    copy.write_text(Path(kernels.__file__).read_text())
+    (tmp_path / "__pycache__").touch()  # a file where the folder of the cache would be
+    code = f"import runpy, numpy as np; print(runpy.run_path({str(copy)!r})['total'](np.ones((2, 1)), 2)[1, 0])"
+    nowhere = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"]}
+
+    done = subprocess.run([sys.executable, "-c", code], env=nowhere, capture_output=True, text=True, check=False)
+
+    assert (done.stdout.strip(), done.stderr) == ("2.0", "")
+
+
+def test_the_page_of_features_is_current():
+    current = (Path(__file__).parents[2] / "docs" / "features.md").read_text(encoding="utf-8")
+    assert current == page(), "run: python -m hrp.ml.features.page > docs/features.md"
