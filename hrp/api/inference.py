@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 
 import pandas as pd
 
-from hrp.api.deployments import CHAMPION
 from hrp.data import features as store_features
 from hrp.data import market
 from hrp.data import models as store_models
-from hrp.domain.deployment import ModelVersion, Strategy
+from hrp.data.series import load_series
+from hrp.domain.deployment import CHAMPION, ModelVersion, Strategy
 from hrp.domain.drift import DriftReport
 from hrp.domain.quality import quarantined
 from hrp.domain.sessions import previous_session
@@ -24,31 +24,39 @@ from hrp.ports import LoadedModel
 from hrp.wiring import App
 
 
-def tradable(app: App, session: date) -> list[str]:
-    """The universe of `session` less the names that the quality gate has quarantined."""
+def tradable(
+    app: App, session: date, known_by: datetime | None = None, left_out: Collection[str] | None = None
+) -> list[str]:
+    """The universe of `session`, as known by `known_by`, without `left_out`: by default what the gate quarantines."""
     with app.store().read() as con:
-        members = market.load_universe(con, app.settings.universe, session)
-        bad = quarantined(market.load_findings(con, session))
+        members = market.load_universe(con, app.settings.universe, session, known_by)
+        bad = quarantined(market.load_findings(con, session)) if left_out is None else left_out
     return [symbol for symbol in members if symbol not in bad]
 
 
-def panel(app: App, symbols: Collection[str], session: date, sessions: int) -> Panel:
-    """Bars of `symbols` for the `sessions` sessions that end with `session`.
+def panel(app: App, symbols: Collection[str], session: date, sessions: int, known_by: datetime | None = None) -> Panel:
+    """Bars of `symbols` for the `sessions` sessions that end with `session`, in the shares of `session`.
 
     Raises:
-        RequirementNotMetError: the store has no bar of `session`.
+        RequirementNotMetError: the store has no bar of `session`, or had none by `known_by`.
     """
     with app.store().read() as con:
-        bars = market.load_prices(con, sorted(symbols), previous_session(session, sessions - 1), session)
+        bars = load_series(con, symbols, previous_session(session, sessions - 1), session, known_by)
     if bars.empty or pd.Timestamp(bars["session"].max()).date() != session:
         raise RequirementNotMetError(f"the store has no prices of {session}; run: hrp run prices --session {session}")
     return Panel.from_bars(bars)
 
 
-def features_of(app: App, session: date) -> pd.DataFrame:
-    """The features of every tradable name at the close of `session`: index symbol, one column per feature."""
+def features_of(
+    app: App, session: date, known_by: datetime | None = None, left_out: Collection[str] | None = None
+) -> pd.DataFrame:
+    """The features of every tradable name at the close of `session`: index symbol, one column per feature.
+
+    `known_by` and `left_out` as in `tradable`.
+    """
     features = feature_set_named(app.settings.feature_set)
-    seen = panel(app, tradable(app, session), session, features.lookback_sessions)
+    names = tradable(app, session, known_by, left_out)
+    seen = panel(app, names, session, features.lookback_sessions, known_by)
     return compute(features, seen, last_only=True).droplevel("session")
 
 
@@ -62,10 +70,13 @@ def window(app: App, loaded: LoadedModel, session: date, sessions: int) -> pd.Da
 
 
 def realised(app: App, predictions: pd.DataFrame, session: date, horizon: int) -> pd.DataFrame:
-    """Close-to-close returns over `horizon` sessions that followed each prediction: session, symbol, return."""
+    """Close-to-close returns over `horizon` sessions that followed each prediction: session, symbol, return.
+
+    In the shares of `session`, so that a split on the way is no loss.
+    """
     first = pd.Timestamp(predictions["session"].min()).date()
     with app.store().read() as con:
-        bars = market.load_prices(con, sorted(set(predictions["symbol"])), first, session)
+        bars = load_series(con, set(predictions["symbol"]), first, session)
     closes = bars.pivot(index="session", columns="symbol", values="close")
     returns = (closes.shift(-horizon) / closes - 1).rename_axis(index="session", columns="symbol")
     long: pd.DataFrame = returns.melt(ignore_index=False, value_name="return").reset_index()

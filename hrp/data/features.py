@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pandas as pd
 
 from hrp.data.frames import registered, require_symbols, require_unique
-from hrp.data.rows import Connection, utc
+from hrp.data.rows import Connection, fetch_value, utc
 
 
 def save_features(con: Connection, feature_set: str, session: date, wide: pd.DataFrame, known_at: datetime) -> int:
@@ -40,3 +40,9 @@ def load_features(con: Connection, feature_set: str, session: date) -> pd.DataFr
     sql = "SELECT symbol, feature, value FROM features WHERE feature_set = ? AND session = ?"
     long = con.execute(sql, [feature_set, session]).df()
     return long.pivot(index="symbol", columns="feature", values="value").rename_axis(columns=None)
+
+
+def features_known_at(con: Connection, feature_set: str, session: date) -> datetime | None:
+    """The instant up to which the stored features of one set and session have looked at the store; None without any."""
+    sql = "SELECT max(known_at) FROM features WHERE feature_set = ? AND session = ?"
+    return fetch_value(con, sql, [feature_set, session])  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hrp.data.rows import Connection
+from hrp.domain.identity import own_ticker
 from hrp.errors import DataError
 
 MEND_SYMBOLS = (
@@ -36,6 +37,34 @@ def require_symbols(symbols: pd.Series | pd.Index, what: str) -> None:
         return
     row, value = next((row, v) for row, v in enumerate(symbols) if not (isinstance(v, str) and v.strip()))
     raise DataError(f"{what}, row {row}: symbol is {value!r} ({type(value).__name__}), not text; {MEND_SYMBOLS}")
+
+
+def own_tickers(symbols: pd.Series, what: str) -> pd.Series:
+    """`symbols` as HRP writes them (`BRK-B` is `BRK.B`).
+
+    Raises:
+        DataError: one is not text, or is no ticker; the message names the first such row and its value.
+    """
+    require_symbols(symbols, what)
+    own = {}
+    for symbol in pd.unique(symbols):
+        try:
+            own[symbol] = own_ticker(symbol)
+        except DataError as error:
+            row = next(row for row, value in enumerate(symbols) if value == symbol)
+            raise DataError(f"{what}, row {row}: {error}; mend the row or take it out") from error
+    return symbols.map(own).astype(str)
+
+
+def require_tickers(symbols: pd.Series, what: str) -> None:
+    """Raises DataError naming the first row whose symbol is no ticker in HRP's writing."""
+    own = own_tickers(symbols, what)
+    other = (own.to_numpy() != symbols.to_numpy()).nonzero()[0]
+    if len(other):
+        row = int(other[0])
+        raise DataError(
+            f"{what}, row {row}: {symbols.iloc[row]!r} is written {own.iloc[row]!r} here, or it is two names"
+        )
 
 
 def require_unique(keys: pd.DataFrame, what: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -50,7 +50,10 @@ class PlanLine:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one session's close and the broker's word lead to. Equal inputs give an equal `plan_hash`."""
+    """What one session's close and the broker's word lead to. Equal inputs give an equal `plan_hash`.
+
+    `inputs` is what it was made from besides prices and models, kept so that it can be made again; it is not hashed.
+    """
 
     session: date
     for_session: date
@@ -60,6 +63,7 @@ class Plan:
     model_versions: Mapping[str, int]
     limits: Mapping[str, str]
     lines: tuple[PlanLine, ...]
+    inputs: Mapping[str, object] = field(default_factory=dict, compare=False)
 
     @property
     def plan_hash(self) -> str:

@@ -80,7 +80,9 @@ def _asked(loaded: LoadedModel, features: pd.DataFrame, session: date | None) ->
     if not features.index.is_unique:
         repeated = sorted(set(features.index[features.index.duplicated()]))
         raise DataError(f"features hold {_some(repeated)} more than once{_of(session)}")
-    asked = features[names].astype(np.float64).sort_index()
+    # One layout in memory, whoever made the frame: a library adds up in another order for another layout.
+    asked = features[names].sort_index()
+    asked = pd.DataFrame(np.ascontiguousarray(asked.to_numpy(np.float64)), index=asked.index, columns=asked.columns)
     infinite = np.isinf(asked.to_numpy()).any(axis=1)
     if infinite.any():
         raise DataError(f"features of {_some(list(asked.index[infinite]))} are infinite{_of(session)}")

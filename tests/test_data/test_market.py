@@ -11,6 +11,7 @@ import pytest
 
 from hrp.data import market
 from hrp.data.frames import require_symbols
+from hrp.data.series import load_series
 from hrp.data.sources import SkfolioSource
 from hrp.domain.positions import Instrument
 from hrp.domain.quality import Effect, Finding
@@ -105,10 +106,10 @@ def test_holes_stay_holes_and_infinity_is_refused(con):
 
 
 def test_prices_keep_six_decimals(con):
-    market.save_prices(con, bars({"AAPL": 0.123456, "BRK A": 543210.123456}), NIGHT, "r")
-    assert market.load_closes(con, ["AAPL", "BRK A"], SESSION) == {
+    market.save_prices(con, bars({"AAPL": 0.123456, "BRK.A": 543210.123456}), NIGHT, "r")
+    assert market.load_closes(con, ["AAPL", "BRK.A"], SESSION) == {
         "AAPL": Decimal("0.123456"),
-        "BRK A": Decimal("543210.123456"),
+        "BRK.A": Decimal("543210.123456"),
     }
 
 
@@ -126,6 +127,8 @@ def test_the_whole_embedded_history_goes_in_and_out_unchanged(con):
     history = SkfolioSource().fetch_bars(None, date(1990, 1, 1), date(2022, 12, 31))
     assert market.save_prices(con, history, NIGHT, "r") == len(history) == 166_260
     pd.testing.assert_frame_equal(market.load_prices(con, None, date(1990, 1, 1), date(2022, 12, 31)), history)
+    series = load_series(con, history["symbol"].unique(), date(1990, 1, 1), date(2022, 12, 31))
+    pd.testing.assert_frame_equal(series, history, check_exact=True)
 
 
 def test_membership_is_by_interval_as_known_and_keeps_names_that_left(con):
