@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from hrp.agents.jobs import Job, JobResult
 from hrp.domain.quality import Effect, quarantined, stopped_by
+from hrp.domain.sessions import sessions_between
 from hrp.errors import EXIT_NOT_READY, StaleDataError
 
 
@@ -22,9 +25,21 @@ class PricesJob(Job):
                 f"{source} has no prices of session {self.session} (newest: {newest}); nothing was stored; "
                 f"when the source has them, run: hrp run prices --session {self.session}"
             )
-        new, actions = self.api.store_bars(bars, self.run_id), self.api.store_actions()
+        new, actions = self.api.store_bars(bars, self.run_id), self.api.store_actions(self.session)
         facts = {"symbols": int(today["symbol"].nunique()), "new_rows": new, "new_actions": actions}
-        return JobResult("success", facts, rows=new)
+        return JobResult("success", facts, rows=new, alert=_holes(set(bars["session"]), self.session))
+
+
+def _holes(present: set[date], session: date) -> str:
+    """A word about sessions between the first one that came and `session` of which not one bar came."""
+    empty = [day for day in sessions_between(min(present), session) if day not in present]
+    if not empty:
+        return ""
+    days = f"{empty[0]} to {empty[-1]}"
+    return (
+        f"the source has not a single bar of {len(empty)} sessions ({days}); when it has them, run: "
+        f"hrp data backfill --from {empty[0]} --to {empty[-1]}"
+    )
 
 
 class QualityJob(Job):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hrp.gateway import orderreplies, prices, replies
+from hrp.gateway import history, orderreplies, prices, replies
 from hrp.gateway.account import Valuation, account_rows, summary_rows
 from hrp.gateway.admission import NO_SUCH_CONTRACT
 from hrp.gateway.books import Books, Routed
@@ -154,12 +154,12 @@ def _market_rule(_books: Books, _session: Session, request: MarketRule) -> list[
 
 def _head_timestamp(books: Books, _session: Session, request: HeadTimestamp) -> list[Fields]:
     instrument = books.find(request.contract)
-    return prices.head_timestamp(books, request, instrument) if instrument else [_unknown(request.req_id)]
+    return history.head_timestamp(books, request, instrument) if instrument else [_unknown(request.req_id)]
 
 
 def _historical_data(books: Books, _session: Session, request: HistoricalData) -> list[Fields]:
     instrument = books.find(request.contract)
-    return prices.history(books, request, instrument) if instrument else [_unknown(request.req_id)]
+    return history.history(books, request, instrument) if instrument else [_unknown(request.req_id)]
 
 
 def _market_data_type(_books: Books, session: Session, request: MarketDataType) -> list[Fields]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from workspaces import LAST, Workspace, bars, empty_workspace
+from workspaces import LAST, SESSIONS, Workspace, bars, empty_workspace
 
 from hrp.data.rows import fetch
 from hrp.errors import EXIT_DONE
@@ -40,3 +40,16 @@ def test_actions_past_and_coming_are_kept_and_a_restatement_is_a_new_row(hrp: Hr
     assert [(row["symbol"], row["kind"], row["value"]) for row in rows] == [
         ("NA", "split", 2.0), ("TRUE", "dividend", 0.25), ("TRUE", "dividend", 0.30),
     ]  # fmt: skip
+
+
+def test_a_session_without_a_single_bar_is_told_with_the_command_that_fills_it(hrp: Hrp, workspace: Workspace):
+    file = workspace.app.settings.home.parent / "source" / "bars.parquet"
+    whole = bars()
+    whole[whole["session"] != SESSIONS[2]].to_parquet(file, index=False)
+
+    (run,) = hrp("run", "prices", "--json", over=workspace).json
+
+    day = SESSIONS[2]
+    assert (run["status"], run["new_rows"]) == ("success", 25)
+    assert run["alert"].endswith(f"of 1 sessions ({day} to {day}); when it has them, run: "
+                                 f"hrp data backfill --from {day} --to {day}")  # fmt: skip

@@ -121,7 +121,7 @@ def test_actions_beside_the_bars_are_read_and_are_no_bars(tmp_path):
     )
     source = beside(tmp_path, "actions.csv", text)
 
-    actions = source.fetch_actions()
+    actions = source.fetch_actions(None, SESSION, NEXT)
 
     assert actions["symbol"].tolist() == ["TRUE", "NA", "TRUE"]
     assert actions["kind"].tolist() == ["split", "dividend", "split"]
@@ -130,13 +130,14 @@ def test_actions_beside_the_bars_are_read_and_are_no_bars(tmp_path):
     assert actions["ex_session"].dt.strftime("%F").tolist() == ["2022-12-28", "2022-12-29", "2022-12-30"]
     assert set(actions["source"]) == {source.name}
     assert source.fetch_symbols() == ["TRUE"]
-    assert FolderSource(tmp_path / "bars.csv").fetch_actions()["symbol"].tolist() == ["TRUE", "NA", "TRUE"]
+    of_the_file = FolderSource(tmp_path / "bars.csv").fetch_actions([], NEXT, NEXT)
+    assert of_the_file["symbol"].tolist() == ["TRUE", "NA", "TRUE"]
 
 
 def test_a_source_without_actions_has_none(tmp_path, skfolio):
     (tmp_path / "bars.csv").write_text("symbol,date,open,high,low,close,volume\n")
-    assert FolderSource(tmp_path).fetch_actions().empty
-    assert skfolio.fetch_actions().empty
+    assert FolderSource(tmp_path).fetch_actions(None, SESSION, NEXT).empty
+    assert skfolio.fetch_actions(None, SESSION, NEXT).empty
 
 
 @pytest.mark.parametrize(
@@ -152,4 +153,4 @@ def test_a_source_without_actions_has_none(tmp_path, skfolio):
 )
 def test_actions_that_cannot_be_meant_are_refused(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
-        beside(tmp_path, "actions.csv", text).fetch_actions()
+        beside(tmp_path, "actions.csv", text).fetch_actions(None, SESSION, NEXT)

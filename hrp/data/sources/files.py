@@ -1,8 +1,7 @@
-"""Where daily bars come from: the set that comes with skfolio, or files."""
+"""Bars and corporate actions out of files."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cached_property
@@ -11,82 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hrp.data.frames import require_symbols
+from hrp.data.frames import own_tickers
 from hrp.data.market import ACTION_COLUMNS, BAR_COLUMNS
+from hrp.data.sources.frames import cut
 from hrp.domain.corporate_actions import ActionKind
-from hrp.errors import ConfigError, DataError
+from hrp.domain.rebased import Adjustment
+from hrp.errors import DataError
 
 NUMBERS = ("open", "high", "low", "close", "volume")
 _ACTIONS = "actions"  # name of the file beside the bars, without its ending
 _EMPTY = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
-
-
-class SkfolioSource:
-    """Twenty large US stocks, 1990 to 2022, from skfolio: no account, no key, no network.
-
-    Only the closes are real (adjusted, rounded to 4 decimals). Open, high, low and volume are made by a seeded rule
-    over each symbol's whole history, so that every range asked for has equal rows.
-    """
-
-    name = "skfolio:close;made:ohlv"
-
-    def __init__(self, seed: int = 20260102) -> None:
-        self._seed = seed
-
-    def fetch_symbols(self) -> list[str]:
-        """Every symbol of the set."""
-        return sorted(self._closes.columns)
-
-    def fetch_bars(self, symbols: Sequence[str] | None, first: date, last: date) -> pd.DataFrame:
-        """Bars of `symbols` (None: all) from `first` to `last`, as the port `PriceSource` says."""
-        return _cut(self._bars, symbols, first, last)
-
-    def fetch_actions(self) -> pd.DataFrame:
-        """None: the closes are adjusted already."""
-        return pd.DataFrame(columns=list(ACTION_COLUMNS))
-
-    def load_index(self) -> pd.Series:
-        """The level of the S&P 500 by session (datetime64 index), named `SP500`."""
-        from skfolio.datasets import load_sp500_index  # optional: see _closes
-
-        levels: pd.Series = load_sp500_index()["SP500"]
-        return levels.rename_axis("session")
-
-    @cached_property
-    def _closes(self) -> pd.DataFrame:
-        try:
-            from skfolio.datasets import load_sp500_dataset  # optional, and slow to import: only whoever asks pays
-        except ImportError as error:
-            raise ConfigError("the embedded prices need skfolio; run: pip install 'hrp[demo]'") from error
-        closes: pd.DataFrame = load_sp500_dataset()
-        return closes.round(4)
-
-    @cached_property
-    def _bars(self) -> pd.DataFrame:
-        made = [_made_bars(symbol, closes, self._seed) for symbol, closes in self._closes.items()]
-        bars = pd.concat(made, ignore_index=True).assign(source=self.name)
-        return bars.sort_values(["session", "symbol"], ignore_index=True)[list(BAR_COLUMNS)]
-
-
-def _made_bars(symbol: object, closes: pd.Series, seed: int) -> pd.DataFrame:
-    """Real closes with an open between the last close and this one, a range around both, and a volume."""
-    key = int.from_bytes(hashlib.sha256(str(symbol).encode()).digest()[:8])
-    random = np.random.default_rng([seed, key])
-    close = closes.to_numpy()
-    before = np.concatenate([close[:1], close[:-1]])
-    opened = np.maximum((before * (close / before) ** random.uniform(0, 1, close.size)).round(2), 0.01)
-    top, bottom = np.maximum(opened, close), np.minimum(opened, close)
-    return pd.DataFrame(
-        {
-            "symbol": str(symbol),
-            "session": closes.index,
-            "open": opened,
-            "high": (top * (1 + random.exponential(0.004, close.size))).round(4),
-            "low": (bottom / (1 + random.exponential(0.004, close.size))).round(4),
-            "close": close,
-            "volume": (np.exp(random.normal(15.5, 0.35, close.size)) / 100).round() * 100,
-        }
-    )
 
 
 class FolderSource:
@@ -96,6 +29,8 @@ class FolderSource:
     the bars may lie `actions.parquet` or `actions.csv` with symbol, ex_session, kind (`split`: value is new shares for
     one old; `dividend`: USD a share) and value; an empty value withdraws an action that was stated before.
     """
+
+    adjustment = Adjustment.RAW
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -111,10 +46,10 @@ class FolderSource:
         Raises:
             DataError: there is no file, a column is missing or of the wrong kind, or a symbol is not text.
         """
-        return _cut(self._bars, symbols, first, last)
+        return cut(self._bars, symbols, first, last)
 
-    def fetch_actions(self) -> pd.DataFrame:
-        """Every action that the files know, past and coming: symbol, ex_session, kind, value, source.
+    def fetch_actions(self, symbols: Sequence[str] | None, first: date, last: date) -> pd.DataFrame:
+        """Every action that the files know, past and coming, whatever was asked for, as the port `PriceSource` says.
 
         Raises:
             DataError: a column is missing or of the wrong kind, or a value is not positive.
@@ -177,8 +112,7 @@ def _frame(file: Path, columns: Sequence[str]) -> pd.DataFrame:
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise DataError(f"{file} lacks the columns {missing}; it has {list(frame.columns)}")
-    require_symbols(frame["symbol"], str(file))
-    return frame
+    return frame.assign(symbol=own_tickers(frame["symbol"], str(file)))
 
 
 def _converted(file: Path, values: pd.Series, convert: Callable[[pd.Series], pd.Series]) -> pd.Series:
@@ -205,10 +139,3 @@ def _read_csv(file: Path) -> pd.DataFrame:
 
 
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".parquet": pd.read_parquet, ".csv": _read_csv}
-
-
-def _cut(bars: pd.DataFrame, symbols: Sequence[str] | None, first: date, last: date) -> pd.DataFrame:
-    wanted = bars["session"].between(pd.Timestamp(first), pd.Timestamp(last))
-    if symbols is not None:
-        wanted &= bars["symbol"].isin(list(symbols))
-    return bars[wanted].reset_index(drop=True)
