@@ -1,46 +1,65 @@
-"""From features and closes to what a model is fitted and judged on (pure)."""
+"""From features and prices to what a model is fitted and judged on (pure)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from hrp.errors import DataError
+from hrp.ml.features import FIELDS, Panel
+from hrp.ml.labels import Label
 
-LABEL = "label"
+LABEL, EARNED, WEIGHT = "label", "earned", "weight"
 MAX_MISSING_PCT = 0.5
 
 
-def forward_returns(closes: pd.DataFrame, horizon: int) -> pd.DataFrame:
-    """Return from the close of a session to the close `horizon` sessions later, less the mean of its section.
-
-    Args:
-        closes: index session (every exchange session, ascending), columns symbol, USD.
-        horizon: sessions, at least 1.
-
-    Returns:
-        The same shape; NaN where either close is missing, so the last `horizon` rows are NaN.
-    """
-    if horizon < 1:
-        raise DataError(f"the horizon of a label must be at least 1 session, got {horizon}")
-    returns = closes.shift(-horizon) / closes - 1.0
-    return returns.sub(returns.mean(axis="columns"), axis="index")
-
-
-def training_frame(features: pd.DataFrame, closes: pd.DataFrame, horizon: int) -> pd.DataFrame:
-    """Features and `label`, index (session, symbol) ascending, for every key that has a label and enough features.
+def training_frame(features: pd.DataFrame, panel: Panel, label: Label) -> pd.DataFrame:
+    """Features, `label`, `earned` and `weight` for every key that has a label and enough features.
 
     Args:
         features: index (session, symbol), one column per feature.
-        closes: index session, columns symbol. A label needs a close `horizon` sessions on: what is cut off here
-            matures in no label.
-        horizon: sessions.
+        panel: a label needs the prices up to `label.reach` sessions on: what is cut off here matures in no label.
+
+    Returns:
+        Index (session, symbol) ascending; `label` is what to fit, `earned` what the position returned (both as
+        `hrp.ml.labels` defines them), `weight` the average uniqueness of the label, 1 in the mean of the frame.
     """
-    wide = forward_returns(closes, horizon).rename_axis(index="session", columns="symbol")
-    labels = wide.melt(ignore_index=False, value_name=LABEL).set_index("symbol", append=True).dropna()
-    return features[complete_enough(features)].join(labels, how="inner").sort_index()
+    earned = label.earned(panel)
+    target = label.target(panel, earned)
+    labelled = target.notna().to_numpy() & earned.notna().to_numpy()
+    weights = average_uniqueness(labelled, label.horizon)
+    columns = {LABEL: target.to_numpy(), EARNED: earned.to_numpy(), WEIGHT: weights}
+    rows, names = labelled.nonzero()
+    keys = pd.MultiIndex.from_arrays([panel.sessions[rows], panel.symbols[names]], names=["session", "symbol"])
+    labels = pd.DataFrame({name: values[labelled] for name, values in columns.items()}, index=keys)
+    frame = features[complete_enough(features)].join(labels, how="inner").sort_index()
+    frame[WEIGHT] /= frame[WEIGHT].mean()
+    return frame
+
+
+def average_uniqueness(labelled: NDArray[np.bool_], horizon: int) -> NDArray[np.float64]:
+    """How much of each label is its own: the mean over its `horizon` sessions of 1 over the labels open there.
+
+    López de Prado (2018), ch. 4.3; the labels of one name count against each other, those of other names do not.
+
+    Args:
+        labelled: [session × symbol], whether the name has a label there. Its return spans the `horizon` sessions after.
+
+    Returns:
+        The same shape, in (0, 1]; NaN where there is no label.
+    """
+    open_there = _window_sums(np.vstack([labelled, np.zeros((horizon, labelled.shape[1]))]), horizon)
+    share = np.divide(1.0, open_there, out=np.zeros_like(open_there), where=open_there > 0)
+    mean = _window_sums(share, horizon)[horizon - 1 :][: len(labelled)] / horizon
+    return np.where(labelled, mean, np.nan)
+
+
+def _window_sums(x: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """The sum of each row and the `window - 1` before it."""
+    padded = np.vstack([np.zeros((window, x.shape[1])), np.cumsum(x, axis=0)])
+    return padded[window:] - padded[:-window]
 
 
 def complete_enough(features: pd.DataFrame) -> pd.Series[bool]:
@@ -48,33 +67,18 @@ def complete_enough(features: pd.DataFrame) -> pd.Series[bool]:
     return features.isna().mean(axis="columns") <= MAX_MISSING_PCT
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Split:
-    """Sessions to fit on and later ones to predict, both ascending and without a gap."""
+def data_sha256(panel: Panel, members: pd.DataFrame | None = None) -> str:
+    """sha256 (hex) over sessions, symbols, bars and memberships: equal content, equal hash, in whatever order it came.
 
-    train: pd.DatetimeIndex
-    test: pd.DatetimeIndex
-
-    def select(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The rows of `frame`, index (session, symbol) ascending, to fit on and to predict."""
-        return frame.loc[self.train[0] : self.train[-1]], frame.loc[self.test[0] : self.test[-1]]
-
-
-def walk_forward_splits(sessions: pd.DatetimeIndex, folds: int, horizon: int, embargo: int) -> list[Split]:
-    """`folds` expanding training windows, each followed by the next equal block of test sessions.
-
-    Between the two lie `horizon + embargo` unused sessions: a label that looks `horizon` sessions ahead ends before
-    the first test session (purge), and `embargo` further ones keep slow features from reaching across.
-
-    Raises:
-        DataError: too few sessions for the first window; the message gives the number needed.
+    Args:
+        members: symbol, start_session, end_session.
     """
-    gap = horizon + embargo
-    if folds < 1 or len(sessions) <= (folds + 1) * gap:
-        raise DataError(
-            f"{len(sessions)} sessions are too few for {folds} walk-forward folds with horizon {horizon} and embargo "
-            f"{embargo}: at least 1 fold and more than {(folds + 1) * gap} sessions are needed; start earlier or ask "
-            f"for fewer folds"
-        )
-    blocks = np.array_split(np.arange(len(sessions)), folds + 1)
-    return [Split(sessions[: block[0] - gap], sessions[block]) for block in blocks[1:]]
+    digest = hashlib.sha256("\n".join(panel.symbols).encode())
+    digest.update(panel.sessions.to_numpy(dtype="datetime64[D]").astype(np.int64).tobytes())
+    for field in FIELDS:
+        values = getattr(panel, field)
+        digest.update(np.where(np.isnan(values), np.nan, values).tobytes())  # one NaN: they have many bit patterns
+    if members is not None:
+        terms = (pd.to_datetime(members[name]) for name in ("start_session", "end_session"))
+        digest.update("\n".join(sorted(map(str, zip(members["symbol"], *terms, strict=True)))).encode())
+    return digest.hexdigest()

@@ -1,52 +1,65 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrp.errors import DataError
-from hrp.ml.dataset import complete_enough, forward_returns, training_frame, walk_forward_splits
+from hrp.ml.dataset import average_uniqueness, complete_enough, data_sha256, training_frame
+from hrp.ml.features import Panel
+from hrp.ml.labels import label_named
 
-DAYS = pd.bdate_range("2024-01-01", periods=4, name="session")
-
-
-def test_a_label_is_the_return_ahead_less_the_mean_of_its_section():
-    closes = pd.DataFrame({"A": [10.0, 11.0, 12.0, 12.0], "B": [20.0, 20.0, 10.0, 30.0]}, index=DAYS)
-
-    labels = forward_returns(closes, 2)
-
-    # session 1: A 12/10-1 = 0.2, B 10/20-1 = -0.5, mean -0.15; session 2: A 12/11-1, B 30/20-1 = 0.5
-    assert labels.loc[DAYS[0]].tolist() == pytest.approx([0.35, -0.35])
-    assert labels.loc[DAYS[1], "B"] == pytest.approx((0.5 - 1 / 11) / 2)
-    assert labels.iloc[2:].isna().all().all()
-
-
-def test_a_name_without_both_closes_has_no_label_and_does_not_move_the_others():
-    closes = pd.DataFrame({"A": [10.0, 11.0], "B": [10.0, 13.0], "C": [10.0, np.nan]}, index=DAYS[:2])
-
-    assert forward_returns(closes, 1).loc[DAYS[0]].tolist() == pytest.approx([-0.1, 0.1, np.nan], nan_ok=True)
-
-
-def test_a_horizon_below_one_is_refused():
-    with pytest.raises(DataError, match="at least 1 session, got 0"):
-        forward_returns(pd.DataFrame({"A": [1.0]}, index=DAYS[:1]), 0)
+from .test_labels import DAYS, priced
 
 
 def test_the_training_frame_joins_by_key_and_leaves_out_what_has_no_label_or_too_few_features():
-    closes = pd.DataFrame({"A": [10.0, 11.0, 12.0], "B": [10.0, 9.0, 8.0]}, index=DAYS[:3])
+    panel = priced(close={"A": [10.0, 11.0, 12.0], "B": [10.0, 9.0, 8.0]})
     keys = [(DAYS[0], "B"), (DAYS[2], "A"), (DAYS[0], "A"), (DAYS[1], "A"), (DAYS[1], "B")]
     features = pd.DataFrame(
         {"x": [1.0, 2.0, 3.0, np.nan, 5.0], "y": [1.0, 2.0, 3.0, np.nan, np.nan], "z": 0.0},
         index=pd.MultiIndex.from_tuples(keys, names=["session", "symbol"]),
     )
 
-    frame = training_frame(features, closes, 1)
+    frame = training_frame(features, panel, label_named("forward_return", 1))
 
     assert list(frame.index) == [(DAYS[0], "A"), (DAYS[0], "B"), (DAYS[1], "B")]
     assert frame["x"].tolist() == [3.0, 1.0, 5.0]
     assert frame["label"].tolist()[:2] == pytest.approx([0.1, -0.1])
+    assert frame["earned"].tolist() == frame["label"].tolist()
+    assert frame["weight"].tolist() == [1.0, 1.0, 1.0]  # labels over one session share nothing
+
+
+def test_a_frame_holds_what_a_rank_is_fitted_on_and_what_it_earns():
+    panel = priced(close={"A": [10.0, 11.0], "B": [10.0, 9.0], "C": [10.0, 13.0]})
+    features = pd.DataFrame(
+        {"x": 0.0}, index=pd.MultiIndex.from_product([DAYS[:1], list("ABC")], names=["session", "symbol"])
+    )
+
+    frame = training_frame(features, panel, label_named("forward_rank", 1))
+
+    assert frame["label"].tolist() == pytest.approx([0.0, -1 / 3, 1 / 3])
+    assert frame["earned"].tolist() == pytest.approx([0.0, -0.2, 0.2])
+
+
+@given(labelled=st.lists(st.booleans(), min_size=1, max_size=30), horizon=st.integers(1, 8))
+def test_uniqueness_is_the_mean_share_of_the_sessions_that_a_label_spans(labelled, horizon):
+    def share(row: int) -> float:
+        spans = [sum(labelled[max(day - horizon, 0) : day]) for day in range(row + 1, row + horizon + 1)]
+        return float(np.mean([1 / count for count in spans]))
+
+    found = average_uniqueness(np.array([labelled]).T, horizon).ravel()
+
+    expected = [share(row) if has else np.nan for row, has in enumerate(labelled)]
+    assert found.tolist() == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_labels_of_one_name_do_not_share_with_those_of_another():
+    alone = np.array([[True, False], [False, False], [False, True]])
+
+    assert average_uniqueness(alone, 5)[alone].tolist() == [1.0, 1.0]
 
 
 def test_half_of_the_features_is_enough_and_less_is_not():
@@ -55,37 +68,38 @@ def test_half_of_the_features_is_enough_and_less_is_not():
     assert complete_enough(features).tolist() == [True, True, False]
 
 
-@given(
-    count=st.integers(1, 400), folds=st.integers(0, 8), horizon=st.integers(1, 21), embargo=st.integers(0, 21)
-)  # fmt: skip
-def test_no_label_of_a_training_window_reaches_its_test_window(count, folds, horizon, embargo):
-    sessions = pd.bdate_range("2020-01-01", periods=count)
-    if folds == 0 or count <= (folds + 1) * (horizon + embargo):
-        with pytest.raises(DataError, match="too few"):
-            walk_forward_splits(sessions, folds, horizon, embargo)
-        return
-
-    splits = walk_forward_splits(sessions, folds, horizon, embargo)
-
-    place = sessions.get_indexer
-    assert len(splits) == folds
-    for split in splits:
-        last_seen_by_a_label = place(split.train)[-1] + horizon
-        assert last_seen_by_a_label + embargo < place(split.test)[0]
-        assert split.train[0] == sessions[0]
-    tested = pd.DatetimeIndex(np.concatenate([split.test for split in splits]))
-    assert tested.is_monotonic_increasing
-    assert tested.is_unique
-    assert tested[-1] == sessions[-1]
+def test_the_hash_of_a_panel_is_that_of_its_content_in_whatever_order_it_came(bars: pd.DataFrame, panel: Panel):
+    assert data_sha256(Panel.from_bars(bars.sample(frac=1.0, random_state=1))) == data_sha256(panel)
 
 
-def test_a_split_selects_whole_sessions():
-    sessions = pd.bdate_range("2020-01-01", periods=12)
-    frame = pd.DataFrame({"x": 0.0}, index=pd.MultiIndex.from_product([sessions, ["A", "B"]]))
-    split = walk_forward_splits(sessions, folds=2, horizon=1, embargo=1)[0]
+@pytest.mark.parametrize("field", ["open", "high", "low", "close", "volume"])
+def test_the_hash_of_a_panel_changes_with_any_bar(field, panel: Panel):
+    values = getattr(panel, field).copy()
+    values[100, 3] = np.nextafter(values[100, 3], np.inf)
 
-    train_rows, test_rows = split.select(frame)
+    assert data_sha256(replace(panel, **{field: values})) != data_sha256(panel)
 
-    assert list(train_rows.index.unique(0)) == list(sessions[:2])
-    assert list(test_rows.index.unique(0)) == list(sessions[4:8])
-    assert len(test_rows) == 8
+
+def test_the_hash_of_a_panel_changes_with_its_names_and_sessions(panel: Panel):
+    renamed = replace(panel, symbols=panel.symbols.str.lower())
+    moved = replace(panel, sessions=panel.sessions + pd.Timedelta(days=1))
+
+    assert len({data_sha256(one) for one in (panel, renamed, moved)}) == 3
+
+
+def test_a_missing_bar_is_a_missing_bar_whatever_its_bits(panel: Panel):
+    one, other = panel.close.copy(), panel.close.copy()
+    one[5, 5], other[5, 5] = np.nan, -np.nan
+
+    assert one.tobytes() != other.tobytes()
+    assert data_sha256(replace(panel, close=one)) == data_sha256(replace(panel, close=other))
+
+
+def test_the_hash_of_the_data_changes_with_who_belonged_when(panel: Panel):
+    members = pd.DataFrame({
+        "symbol": ["AAPL", "AMD"], "start_session": pd.Timestamp("2020-01-02"), "end_session": pd.NaT,
+    })  # fmt: skip
+    left = members.assign(end_session=[pd.NaT, pd.Timestamp("2021-01-04")])
+
+    assert len({data_sha256(panel), data_sha256(panel, members), data_sha256(panel, left)}) == 3
+    assert data_sha256(panel, left[::-1]) == data_sha256(panel, left)

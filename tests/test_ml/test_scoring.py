@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import kurtosis, skew, spearmanr
 
-from hrp.ml.scoring import hit_rate, overlap_tstat, rank_ic, score, top_minus_bottom
+from hrp.domain.overfitting import deflated_again
+from hrp.ml.scoring import hit_rate, overlap_tstat, rank_ic, score, sharpe, top_minus_bottom
 
 DAYS = pd.bdate_range("2024-01-01", periods=60)
 
@@ -57,19 +58,57 @@ def test_the_spread_is_the_best_fifth_less_the_worst():
     labels = keyed(np.array([[9.0, 8.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -3.0, -4.0]]))
     three = keyed(np.array([[1.0, 2.0, 3.0]]))
 
-    assert top_minus_bottom(keyed(-np.arange(10.0)[None]), labels) == pytest.approx(8.5 + 3.5)
-    assert top_minus_bottom(three, three) == pytest.approx(2.0)
+    assert top_minus_bottom(keyed(-np.arange(10.0)[None]), labels).tolist() == pytest.approx([8.5 + 3.5])
+    assert top_minus_bottom(three, three).tolist() == pytest.approx([2.0])
+
+
+def test_a_sharpe_ratio_knows_its_shape_and_counts_overlapping_returns_once():
+    returns = np.random.default_rng(3).gamma(2.0, 0.01, 500) - 0.015
+
+    measured = sharpe(returns, horizon=5)
+
+    assert measured.ratio == pytest.approx(returns.mean() / returns.std(ddof=1))
+    assert measured.observations == 100
+    assert measured.skew == pytest.approx(skew(returns), rel=0.01)
+    assert measured.kurtosis == pytest.approx(kurtosis(returns, fisher=False), rel=0.01)
+    assert math.isnan(sharpe(np.ones(10), 1).ratio)
+
+
+def test_overlap_changes_the_certainty_of_a_sharpe_ratio_as_independent_returns_would():
+    # The spread of ratios over many overlapping series is that of ratios of a fifth as many independent returns.
+    rng = np.random.default_rng(4)
+    ratios = [sharpe(np.convolve(rng.normal(size=1004), np.ones(5), "valid"), 5).ratio for _ in range(400)]
+
+    assert np.std(ratios) == pytest.approx(1 / math.sqrt(200), rel=0.1)
+
+
+def half_right() -> pd.DataFrame:
+    """Five names in four sessions, two of a fold that is all right and two of one that is all wrong."""
+    values = np.tile(np.arange(5.0), (4, 1))
+    earned = values.copy()
+    earned[2:] *= -1
+    return pd.DataFrame({"prediction": keyed(values), "earned": keyed(earned)}).assign(fold=[1] * 10 + [2] * 10)
 
 
 def test_a_score_states_the_whole_and_each_fold():
-    values = np.tile(np.arange(5.0), (4, 1))
-    labels = values.copy()
-    labels[2:] *= -1
-    frame = pd.DataFrame({"prediction": keyed(values), "label": keyed(labels)}).assign(fold=[1] * 10 + [2] * 10)
-
-    metrics = score(frame, horizon=1)
+    metrics = score(half_right(), horizon=1)
 
     assert metrics["rank_ic_fold_1"] == pytest.approx(1.0)
     assert metrics["rank_ic_fold_2"] == pytest.approx(-1.0)
     assert metrics["mean_rank_ic"] == pytest.approx(0.0)
     assert (metrics["oos_sessions"], metrics["oos_rows"]) == (4, 20)
+    assert metrics["top_minus_bottom"] == metrics["sharpe_oos"] == 0.0
+    assert metrics["rank_ic_low"] < 0 < metrics["rank_ic_high"]
+
+
+def test_a_score_is_deflated_by_the_trials_that_it_was_chosen_from():
+    frame = half_right().assign(earned=lambda rows: rows["earned"] + 0.7 * rows["prediction"])
+
+    alone = score(frame, horizon=1)
+    chosen = score(frame, horizon=1, tried={"trials": 50.0, "trials_sharpe_variance": 0.1, "pbo": 0.4})
+
+    assert alone["trials"] == 1
+    assert chosen["deflated_sharpe"] < alone["deflated_sharpe"]
+    assert chosen["rank_ic_low"] < alone["rank_ic_low"] < alone["rank_ic_high"] < chosen["rank_ic_high"]
+    assert chosen["deflated_sharpe"] == deflated_again(chosen)
+    assert (chosen["trials"], chosen["pbo"]) == (50, 0.4)
