@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
+from hrp.api.gate import Backtest, gate
 from hrp.data import models as store_models
 from hrp.domain.deployment import (
+    CHAMPION,
     Deployment,
     DeploymentAction,
     DeploymentState,
@@ -22,13 +24,9 @@ from hrp.domain.deployment import (
     is_frozen,
     previous_good,
 )
-from hrp.domain.promotion import GatePolicy, judge_promotion
+from hrp.domain.promotion import GateCheck, refusals
 from hrp.errors import ModelNotFoundError, PromotionRefusedError
-from hrp.ml.features import FEATURE_SETS
 from hrp.wiring import App
-
-CHAMPION = "champion"
-CHALLENGER = "challenger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +44,30 @@ def ledger(app: App, model_name: str) -> list[Deployment]:
         return store_models.load_deployments(con, model_name)
 
 
-def gate(app: App, version: ModelVersion) -> list[str]:
-    """The coded reasons why `version` may not trade; empty if it may."""
-    policy = GatePolicy(min_ic=app.settings.min_ic, min_ic_tstat=app.settings.min_ic_tstat)
-    evidence = app.examiner()(app.registry(), version)
-    computed = {name: features.names for name, features in FEATURE_SETS.items() if name == app.settings.feature_set}
-    return judge_promotion(version, evidence, feature_sets=computed, policy=policy)
+def judge(app: App, model_name: str, version: int, backtest: Backtest | None = None) -> list[GateCheck]:
+    """What the gate says of a version, held beside the champion; nothing is written.
+
+    Raises:
+        ModelNotFoundError: the registry has no such version.
+    """
+    current = champion_by_ledger(ledger(app, model_name))
+    candidate = app.registry().version(model_name, version)
+    return gate(app, candidate, champion=_version_of(current), backtest=backtest)
 
 
-def promote(app: App, model_name: str, version: int, *, session: date, actor: str, reason: str) -> Deployment:
+def promote(
+    app: App,
+    model_name: str,
+    version: int,
+    *,
+    session: date,
+    actor: str,
+    reason: str,
+    backtest: Backtest | None = None,
+) -> Deployment:
     """Make `version` the champion if the gate lets it pass; a champion already in place is left as it is.
+
+    What the gate found, figure by figure, is in the ledger either way; see `hrp.api.gate.gate` for `backtest`.
 
     Raises:
         ModelNotFoundError: the registry has no such version.
@@ -67,17 +79,15 @@ def promote(app: App, model_name: str, version: int, *, session: date, actor: st
     aliased = app.registry().alias(model_name, CHAMPION)
     if current and current.to_version == version == aliased and not is_frozen(history):
         return current
-    reasons = gate(app, candidate)
-    entry = _entry(app, candidate, DeploymentAction.PROMOTE, _version_of(current), session, actor, reason)
-    if reasons:
-        refused = replace(
-            entry, action=DeploymentAction.REFUSE, state=DeploymentState.DONE, evidence={"reasons": reasons}
-        )
-        _append(app, refused)
+    checks = judge(app, model_name, version, backtest)
+    evidence = {"checks": [check.facts() for check in checks]}
+    entry = _entry(app, candidate, DeploymentAction.PROMOTE, _version_of(current), session, actor, reason, evidence)
+    if reasons := refusals(checks):
+        _append(app, replace(entry, action=DeploymentAction.REFUSE, state=DeploymentState.DONE))
         raise PromotionRefusedError(
             f"{candidate.label} was refused: {'; '.join(reasons)}; train another version: hrp train {model_name}"
         )
-    return _move(app, replace(entry, evidence={"metrics": dict(candidate.metrics)}))
+    return _move(app, entry)
 
 
 def rollback(
@@ -101,10 +111,12 @@ def rollback(
         freeze(app, model_name, session=session, actor=actor, reason=f"{reason}; no previous good version")
         return None
     candidate = app.registry().version(model_name, target)
-    reasons = gate(app, candidate)
-    if reasons:
+    checks = gate(app, candidate)
+    if reasons := refusals(checks):
         raise PromotionRefusedError(f"cannot roll back to {candidate.label}: {'; '.join(reasons)}")
-    return _move(app, _entry(app, candidate, DeploymentAction.ROLLBACK, current.to_version, session, actor, reason))
+    evidence = {"checks": [check.facts() for check in checks]}
+    entry = _entry(app, candidate, DeploymentAction.ROLLBACK, current.to_version, session, actor, reason, evidence)
+    return _move(app, entry)
 
 
 def roll_back_once(app: App, model_name: str, from_version: int, session: date, reason: str) -> str:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from hrp.api.deployments import record_retirement
+from hrp.api import hypotheses
+from hrp.api.deployments import ledger, record_retirement
 from hrp.data import models as store_models
-from hrp.domain.deployment import HypothesisStatus, Strategy
+from hrp.domain.deployment import HypothesisStatus, Strategy, champion_by_ledger
+from hrp.domain.hypothesis import HypothesisAction, of_model
 from hrp.errors import ConfigError, ModelNotFoundError
 from hrp.wiring import App
 
@@ -19,25 +21,17 @@ def deployed(app: App) -> list[Strategy]:
         return store_models.load_strategies(con, HypothesisStatus.DEPLOYED)
 
 
-def create_hypothesis(app: App, title: str, model_name: str, allocation: Decimal) -> Strategy:
-    """A new draft that names its model."""
-    with app.store().write() as con:
-        name = store_models.new_hypothesis_id(con, app.clock.now().year)
-        strategy = Strategy(name, title, model_name, HypothesisStatus.DRAFT, allocation, app.settings.universe)
-        store_models.save_strategy(con, strategy)
-    return strategy
-
-
 def fitting_share(app: App, model_name: str, allocation: Decimal | None) -> Decimal:
     """The fraction of net liquidation that a model's strategy gets: what is asked for, what it has, or the rest.
 
     Raises:
         ConfigError: it is not above 0, or the deployed strategies would use more than everything.
     """
-    known = _strategy_of(app, model_name)
+    known = _of_model(app, model_name)
+    traded = known is not None and known.status in (HypothesisStatus.DEPLOYED, HypothesisStatus.RETIRED)
     others = [strategy for strategy in deployed(app) if strategy.model_name != model_name]
     left = 1 - sum((strategy.allocation for strategy in others), Decimal(0))
-    share = allocation if allocation is not None else known.allocation if known else left
+    share = allocation if allocation is not None else known.allocation if known and traded else left
     if not 0 < share <= left:
         taken = ", ".join(f"{strategy.model_name} {strategy.allocation:.0%}" for strategy in others) or "nothing"
         raise ConfigError(
@@ -48,14 +42,29 @@ def fitting_share(app: App, model_name: str, allocation: Decimal | None) -> Deci
 
 
 def deploy_strategy(app: App, model_name: str, title: str, allocation: Decimal | None = None) -> Strategy:
-    """The deployed strategy of a model: the one it has, set to deployed, or a new one called `title`.
+    """The deployed strategy of a model: the hypothesis it has, deployed, or a new one called `title`.
+
+    Its evidence is that of the gate: the line of the deployments ledger that made the model's version champion.
 
     Raises:
         ConfigError: see `fitting_share`.
+        HypothesisError: the model's hypothesis is not validated.
     """
     share = fitting_share(app, model_name, allocation)
-    strategy = _strategy_of(app, model_name) or create_hypothesis(app, title, model_name, share)
-    return _save_strategy(app, replace(strategy, status=HypothesisStatus.DEPLOYED, allocation=share))
+    known, deployed_now = _of_model(app, model_name), HypothesisStatus.DEPLOYED
+    if known and known.status is deployed_now:
+        return _save_strategy(app, replace(known, allocation=share))
+    strategy = known or hypotheses.new_strategy(app, title, model_name, deployed_now)
+    champion = champion_by_ledger(ledger(app, model_name))
+    return hypotheses.record(
+        app,
+        replace(strategy, status=deployed_now, allocation=share),
+        HypothesisAction.DEPLOY,
+        actor=champion.actor if champion else "operator",
+        reason=champion.reason if champion else title,
+        evidence={"version": champion.to_version, "artifact_sha256": champion.artifact_sha256} if champion else {},
+        new=known is None,
+    )
 
 
 def allocate(app: App, model_name: str, allocation: Decimal) -> Strategy:
@@ -75,14 +84,27 @@ def retire(app: App, model_name: str, *, session: date, actor: str, reason: str)
     Raises:
         ModelNotFoundError: no deployed strategy trades it.
     """
-    strategy = _require_deployed(app, model_name)
+    strategy = replace(_require_deployed(app, model_name), status=HypothesisStatus.RETIRED)
     record_retirement(app, model_name, session=session, actor=actor, reason=reason)
-    return _save_strategy(app, replace(strategy, status=HypothesisStatus.VALIDATED))
+    return hypotheses.record(app, strategy, HypothesisAction.RETIRE, actor=actor, reason=reason)
 
 
-def _strategy_of(app: App, model_name: str) -> Strategy | None:
+def retire_hypothesis(app: App, hypothesis_id: str, *, session: date, actor: str, reason: str) -> Strategy:
+    """The end of a hypothesis that held: one that trades stops trading, see `retire`.
+
+    Raises:
+        HypothesisError: it was not validated.
+    """
+    strategy = hypotheses.find(app, hypothesis_id)[0]
+    if strategy.status is HypothesisStatus.DEPLOYED:
+        return retire(app, strategy.model_name, session=session, actor=actor, reason=reason)
+    retired = replace(strategy, status=HypothesisStatus.RETIRED)
+    return hypotheses.record(app, retired, HypothesisAction.RETIRE, actor=actor, reason=reason)
+
+
+def _of_model(app: App, model_name: str) -> Strategy | None:
     with app.store().read() as con:
-        return next((s for s in store_models.load_strategies(con) if s.model_name == model_name), None)
+        return of_model(store_models.load_strategies(con), model_name)
 
 
 def _require_deployed(app: App, model_name: str) -> Strategy:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hrp.agents.options import AsJson, DryAct, EnvFile, Reason
-from hrp.cli.output import say, say_rows
+from hrp.cli.output import print_table, say, say_json, say_rows
 
 app = typer.Typer(help="Model versions: list, promote, roll back, freeze.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -19,7 +20,7 @@ ACTOR = "operator"
 @app.command("list")
 def list_versions(model: Name, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Every version with its walk-forward evidence and its alias."""
-    from hrp.api.deployments import CHALLENGER, CHAMPION
+    from hrp.domain.deployment import CHALLENGER, CHAMPION
     from hrp.wiring import build
 
     registry = build(env_file).registry()
@@ -50,7 +51,47 @@ def history(
     from hrp.data import looks
 
     with published(env_file) as (_, con):
-        say_rows(looks.ledger(con, model), as_json=as_json, empty="the ledger is empty")
+        lines = looks.ledger(con, model)
+    rows = [{**line, "evidence": line["evidence"] if as_json else _in_brief(line["evidence"])} for line in lines]
+    say_rows(rows, as_json=as_json, empty="the ledger is empty")
+
+
+@app.command()
+def show(
+    model: Name,
+    version: Annotated[int | None, typer.Option("--version", help="Default: the champion, else the newest.")] = None,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """One version: where it comes from, its metrics, and what the gate found when it was judged last."""
+    from hrp.api.deployments import ledger
+    from hrp.domain.deployment import CHAMPION
+    from hrp.errors import ModelNotFoundError
+    from hrp.wiring import build
+
+    app_ = build(env_file)
+    registry = app_.registry()
+    known = registry.versions(model)
+    if not known:
+        raise ModelNotFoundError(f"the registry has no version of {model}; train one: hrp train {model}")
+    found = registry.version(model, version or registry.alias(model, CHAMPION) or known[-1].version)
+    judged = [line for line in ledger(app_, model) if line.to_version == found.version and line.evidence.get("checks")]
+    facts = {
+        "version": found.version, "run_id": found.run_id, "trained_through": found.trained_through,
+        "feature_set": found.feature_set, "features": list(found.features), "sha256": found.artifact_sha256,
+        "params": registry.params(found), "metrics": dict(found.metrics),
+    }  # fmt: skip
+    checks: Any = judged[-1].evidence["checks"] if judged else []
+    if as_json:
+        say_json({"model": model, **facts, "gate": checks, "judged_at": judged[-1].at if judged else None})
+        return
+    print_table(["what", "value"], [[name, _plain(value)] for name, value in facts.items()], found.label)
+    print()
+    if not judged:
+        print(f"the gate has not judged {found.label}; see what it would say: hrp models promote --dry-run {model} N")
+        return
+    print(f"the gate, {judged[-1].at:%Y-%m-%d %H:%M}Z: {judged[-1].action}")
+    _print_checks(checks)
 
 
 @app.command()
@@ -70,18 +111,29 @@ def promote(
     """Make a version champion if it passes the gate. Its strategy trades it from the next night on."""
     from hrp.agents.runner import by_hand
     from hrp.api import deployments, strategies
-    from hrp.errors import EXIT_NOT_READY
+    from hrp.api.platform import PlatformAPI
+    from hrp.domain.promotion import refusals
+    from hrp.errors import EXIT_NOT_READY, PromotionRefusedError
     from hrp.wiring import build
 
     app_ = build(env_file)
     share = strategies.fitting_share(app_, model, _fraction(allocation))
     if dry_run:
-        reasons = deployments.gate(app_, app_.registry().version(model, version))
+        checks = PlatformAPI(app_).judge_version(model, version)
+        reasons, rows = refusals(checks), [check.facts() for check in checks]
         verdict = f"would be refused: {'; '.join(reasons)}" if reasons else "passes the gate and would become champion"
-        say({"model": model, "version": version, "reasons": reasons}, f"{model} v{version} {verdict}", as_json=as_json)
+        if not as_json:
+            _print_checks(rows)
+        facts = {"model": model, "version": version, "reasons": reasons, "gate": rows}
+        say(facts, f"{model} v{version} {verdict}", as_json=as_json)
         raise typer.Exit(EXIT_NOT_READY if reasons else 0)
     with by_hand(app_, f"promote {model}") as api:
-        entry = api.deploy_model(model, version, ACTOR, reason)
+        try:
+            entry = api.deploy_model(model, version, ACTOR, reason)
+        except PromotionRefusedError:
+            if not as_json:
+                _print_checks(deployments.ledger(app_, model)[-1].evidence["checks"])
+            raise
         strategy = strategies.deploy_strategy(api.app, model, title or model, share)
     text = (
         f"{model} v{entry.to_version} is champion; {strategy.hypothesis_id} ({strategy.title}) trades it with "
@@ -179,6 +231,33 @@ def freeze(model: Name, reason: Reason = "frozen by hand", env_file: EnvFile = N
 def unfreeze(model: Name, reason: Reason = "unfrozen by hand", env_file: EnvFile = None) -> None:
     """Lift a freeze."""
     _hold("unfreeze", model, reason, env_file)
+
+
+def _print_checks(rows: Any) -> None:
+    """Figure, bar and verdict of every question of the gate; the reasons follow in the sentence."""
+    shown = ("check", "figure", "bar", "verdict")
+    print_table(shown, [[row[name] for name in shown] for row in rows])
+
+
+def _in_brief(evidence: Mapping[str, Any]) -> str:
+    """`12 passed`, or the codes of what refused."""
+    checks = evidence.get("checks", [])
+    codes = [check["reason"].partition(":")[0] for check in checks if check["reason"]]
+    passed = sum(check["verdict"] == "passed" for check in checks)
+    return ", ".join(codes) or (f"{passed} passed" if checks else "")
+
+
+def _plain(value: Any) -> str:
+    """A mapping or list on the lines of one cell."""
+    match value:
+        case Mapping():
+            return "\n".join(
+                f"{name}={item:.6g}" if isinstance(item, float) else f"{name}={item}" for name, item in value.items()
+            )
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)
 
 
 def _hold(action: str, model: str, reason: str, env_file: EnvFile) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import Any
 
@@ -121,11 +122,13 @@ def drift(con: Connection, session: date | None, every: bool) -> list[Row]:
 
 
 def ledger(con: Connection, model_name: str | None) -> list[Row]:
-    """The deployments ledger, the newest line first."""
+    """The deployments ledger, the newest line first; `evidence` is what the gate found, if it was asked."""
     clause, values = where({"model_name = ?": model_name})
-    return fetch(
+    rows = fetch(
         con,
-        f"""SELECT seq, decided_at, model_name, action, state, from_version, to_version, session, actor, reason
+        f"""SELECT seq, decided_at, model_name, action, state, from_version, to_version, session, actor, reason,
+            evidence
         FROM deployments {clause} ORDER BY seq DESC""",
         values,
     )
+    return [{**row, "evidence": json.loads(row["evidence"])} for row in rows]

@@ -8,19 +8,27 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+CHAMPION, CHALLENGER = "champion", "challenger"
+
 
 class HypothesisStatus(StrEnum):
+    """Where a hypothesis is in its life; `hrp.domain.hypothesis` says what may follow. `deleted`: of older stores."""
+
     DRAFT = "draft"
     TESTING = "testing"
     VALIDATED = "validated"
     DEPLOYED = "deployed"
+    RETIRED = "retired"
     REJECTED = "rejected"
     DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A deployed hypothesis. `allocation` is the fraction of net liquidation it may use, in (0, 1]."""
+    """A hypothesis and the model that tests it; deployed, it trades.
+
+    `allocation` is the fraction of net liquidation it may use, in (0, 1].
+    """
 
     hypothesis_id: str
     title: str

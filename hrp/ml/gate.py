@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import asdict
@@ -19,7 +20,6 @@ from hrp.domain.promotion import GateEvidence
 from hrp.errors import ModelError
 from hrp.ml.registry import MlflowRegistry
 
-TOLERANCE = 1e-9
 TIMEOUT_SECONDS = 300
 
 
@@ -33,8 +33,8 @@ def examine(registry: MlflowRegistry, version: ModelVersion) -> GateEvidence:
     fitted_on = tuple(getattr(loaded.estimator, "feature_names_in_", version.features))
     return GateEvidence(
         loaded_features=fitted_on,
-        has_reference=not loaded.reference.empty,
-        reproduced=fitted_on == version.features and _reproduces(loaded.estimator, sample, version.features),
+        reference_rows=len(loaded.reference),
+        max_difference=_difference(loaded.estimator, sample, fitted_on),
     )
 
 
@@ -60,11 +60,12 @@ def examine_apart(
     return GateEvidence(**{**found, "loaded_features": tuple(found["loaded_features"])})
 
 
-def _reproduces(estimator: Any, sample: pd.DataFrame, features: tuple[str, ...]) -> bool:
-    if sample.empty:
-        return False
-    difference = np.abs(estimator.predict(sample[list(features)]) - sample["prediction"].to_numpy())
-    return bool(difference.max() <= TOLERANCE)
+def _difference(estimator: Any, sample: pd.DataFrame, fitted_on: tuple[str, ...]) -> float | None:
+    """The largest difference to the stored predictions; None if there are none, or it cannot be computed."""
+    if sample.empty or not set(fitted_on) <= set(sample.columns):
+        return None
+    found = float(np.abs(estimator.predict(sample[list(fitted_on)]) - sample["prediction"].to_numpy()).max())
+    return found if math.isfinite(found) else None
 
 
 def _answer(request: dict[str, Any]) -> GateEvidence:

@@ -41,6 +41,7 @@ FOLDER = "model"
 EXTRA = "extra_files"
 CARD, REFERENCE, SAMPLE = "hrp.json", "reference.parquet", "sample.parquet"
 EXAMPLE_ROWS = 3
+PAGES = "pages"
 OWN_WARNINGS = ("The ``noload`` loader strategy", r".*Any type hint is inferred as AnyType")
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -151,6 +152,29 @@ class MlflowRegistry:
         with self._verified_files(version) as folder:
             return pd.read_parquet(folder / EXTRA / SAMPLE)
 
+    def load_reference(self, version: ModelVersion) -> pd.DataFrame:
+        """The out-of-sample history of `version`, as in `LoadedModel`, without running what its files hold.
+
+        Raises:
+            ModelError: the files are gone or changed.
+        """
+        with self._verified_files(version) as folder:
+            return pd.read_parquet(folder / EXTRA / REFERENCE)
+
+    def params(self, version: ModelVersion) -> dict[str, str]:
+        """The parameters that the run of `version` was logged with.
+
+        Raises:
+            ModelNotFoundError: the run is gone.
+        """
+        with _translated(f"the run of {version.label} cannot be read"):
+            return dict(self._client.get_run(version.run_id).data.params)
+
+    def attach(self, version: ModelVersion, page: Path) -> None:
+        """Keep a page for people with the run of `version`, beside the files that its hash covers."""
+        with _translated(f"{page.name} was not kept with the run of {version.label}"):
+            self._client.log_artifact(version.run_id, str(page), PAGES)
+
     @cached_property
     def _client(self) -> Any:
         return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
@@ -164,6 +188,8 @@ class MlflowRegistry:
             for name, value in model.metrics.items():
                 self._client.log_metric(run_id, name, value)
             self._client.log_artifacts(run_id, str(folder), FOLDER)
+            if model.trials is not None:
+                self._client.log_text(run_id, model.trials.to_csv(index=False), f"{PAGES}/trials.csv")
         except (MlflowException, OSError):
             self._client.set_terminated(run_id, "FAILED")
             raise

@@ -4,12 +4,11 @@ import os
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from hrp.domain.promotion import GateEvidence, GatePolicy, judge_promotion
+from hrp.domain.promotion import TOLERANCE, GateEvidence, GatePolicy, judge_promotion, refusals
 from hrp.ml.features import FEATURE_SETS
 from hrp.ml.gate import examine, examine_apart
-
-GOOD = {"has_reference": True, "reproduced": True}
 
 
 class DefinedInThisTest:
@@ -32,8 +31,13 @@ class Deadly:
         return np.zeros(len(rows))
 
 
-def test_a_registered_version_loads_and_reproduces_its_sample(registry, version):
-    assert examine(registry, version) == GateEvidence(loaded_features=version.features, **GOOD)
+def test_a_registered_version_loads_and_reproduces_its_sample(registry, version, trained):
+    evidence = examine(registry, version)
+
+    assert (evidence.failure, evidence.loaded_features) == ("", version.features)
+    assert evidence.reference_rows == len(trained.reference)
+    assert evidence.max_difference is not None
+    assert evidence.max_difference <= TOLERANCE
 
 
 def test_the_evidence_of_a_fresh_process_is_the_same(registry, version):
@@ -44,7 +48,7 @@ def test_what_was_found_is_what_is_judged(registry, version):
     computed = {name: feature_set.names for name, feature_set in FEATURE_SETS.items()}
     policy = GatePolicy(min_ic=-1.0, min_ic_tstat=-99.0, min_sessions=100)
 
-    assert judge_promotion(version, examine(registry, version), feature_sets=computed, policy=policy) == []
+    assert refusals(judge_promotion(version, examine(registry, version), feature_sets=computed, policy=policy)) == []
 
 
 def test_a_sample_that_is_predicted_otherwise_is_not_reproduced(registry, trained):
@@ -53,8 +57,7 @@ def test_a_sample_that_is_predicted_otherwise_is_not_reproduced(registry, traine
 
     evidence = examine(registry, version)
 
-    assert evidence.has_reference
-    assert not evidence.reproduced
+    assert evidence.max_difference == pytest.approx(1e-8)
 
 
 def test_a_model_that_only_its_researchers_process_can_load_does_not_pass(registry, trained):
@@ -62,7 +65,7 @@ def test_a_model_that_only_its_researchers_process_can_load_does_not_pass(regist
     sample = trained.sample.assign(prediction=0.0)
     version = registry.register(replace(trained, model_name="notebook", estimator=estimator, sample=sample))
 
-    assert examine(registry, version).reproduced
+    assert examine(registry, version).max_difference == 0.0
     assert "notebook v1 cannot be used: No module named" in examine_apart(registry, version).failure
 
 
