@@ -41,7 +41,13 @@ class StoreLedger:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Keep the store open between calls; in this process nothing else can open it meanwhile."""
+        """Keep the store open between calls; in this process nothing else can open it meanwhile.
+
+        One inside another is the same one.
+        """
+        if self._batch is not None:
+            yield
+            return
         with self.store.batch() as con:
             batch = self._batch = _Batch(con)
             try:

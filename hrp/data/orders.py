@@ -15,6 +15,7 @@ from hrp.domain.orders import Order, OrderSide, OrderStatus, OrderType, TimeInFo
 from hrp.domain.plan import Plan
 from hrp.errors import DataError
 
+_OF_ORDER = "* EXCLUDE (created_at, updated_at)"  # instants are slow to read, and an account has thousands of orders
 NIGHT = "night"  # the kind of plan that a session has one of
 
 
@@ -41,6 +42,7 @@ def save_plan(con: Connection, plan: Plan, run_id: str, at: datetime, kind: str 
         "equity_usd": plan.equity,
         "cash_usd": plan.cash,
         "record": canonical(plan.as_record()),
+        "inputs": canonical(plan.inputs) if plan.inputs else None,
         "kind": kind,
         "run_id": run_id,
         "created_at": at,
@@ -140,6 +142,13 @@ def load_plan_record(con: Connection, session: date, account: str) -> dict[str, 
     return record
 
 
+def load_plan_inputs(con: Connection, session: date, account: str) -> dict[str, Any] | None:
+    """What the plan of `session` for `account` was made from (`Plan.inputs`, in JSON's types); None if not stored."""
+    sql = "SELECT inputs FROM plans WHERE session = ? AND account = ? AND kind = ?"
+    text = fetch_value(con, sql, [session, account, NIGHT])
+    return None if text is None else json.loads(text)
+
+
 def load_orders(
     con: Connection,
     *,
@@ -152,7 +161,9 @@ def load_orders(
     clause, params = where(
         {"session = ?": session, "account = ?": account, "status IN (SELECT unnest(?::VARCHAR[]))": wanted}
     )
-    rows = fetch(con, f"SELECT * FROM orders {clause} ORDER BY session, side = 'buy', symbol, order_ref", params)
+    rows = fetch(
+        con, f"SELECT {_OF_ORDER} FROM orders {clause} ORDER BY session, side = 'buy', symbol, order_ref", params
+    )
     return [_order(row) for row in rows]
 
 

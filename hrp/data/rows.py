@@ -14,6 +14,7 @@ from hrp.domain.lineage import canonical
 from hrp.errors import DataError
 
 Connection: TypeAlias = duckdb.DuckDBPyConnection
+_INSTANT = "TIMESTAMP WITH TIME ZONE"
 Parameters: TypeAlias = Sequence[object] | dict[str, object]
 
 
@@ -48,8 +49,14 @@ def insert(con: Connection, table: str, records: Sequence[Mapping[str, object]])
 def fetch(con: Connection, sql: str, params: Parameters = ()) -> list[dict[str, Any]]:
     """The rows of a query as dictionaries; instants are aware UTC."""
     con.execute(sql, params)
-    names = [column[0] for column in con.description or ()]
-    return [{name: _value(value) for name, value in zip(names, row, strict=True)} for row in con.fetchall()]
+    columns = con.description or ()
+    names = [column[0] for column in columns]
+    instants = [column[0] for column in columns if column[1] == _INSTANT]
+    rows = [dict(zip(names, row, strict=True)) for row in con.fetchall()]
+    for row in rows:
+        for name in instants:
+            row[name] = _value(row[name])
+    return rows
 
 
 def fetch_value(con: Connection, sql: str, params: Parameters = ()) -> Any:

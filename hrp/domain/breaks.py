@@ -91,6 +91,14 @@ class Records:
         return self._named.get(record.order_ref) or self._named.get(record.perm_id)
 
     @cached_property
+    def _of_symbol(self) -> dict[str, list[Change]]:
+        """What changed each name: a book of every change for each of many actions would take too long."""
+        found: dict[str, list[Change]] = {}
+        for change in self.changes():
+            found.setdefault(change.symbol, []).append(change)
+        return found
+
+    @cached_property
     def _named(self) -> dict[str | int | None, Order]:
         """Each order by its reference and by its permanent id."""
         named = {name: order for order in self.orders for name in (order.order_ref, order.perm_id)}
@@ -99,6 +107,12 @@ class Records:
     def book(self, before: datetime | None = None) -> Book:
         """The ledger's own book, or what it was just before an instant."""
         return self.opening.after(c for c in self.changes() if before is None or when(c) < before)
+
+    def held_before(self, action: CorporateAction) -> dict[str, Decimal]:
+        """The shares that `action` is about, as the ledger's own book held them just before it."""
+        opening = self.opening.held.get(action.symbol, _NOTHING)
+        changes = self._of_symbol.get(action.symbol, ())
+        return {action.symbol: sum((c.signed_quantity for c in changes if when(c) < action.ex_at), opening)}
 
     def with_(self, adjustments: Iterable[Adjustment]) -> Records:
         """The same with more adjustments."""
@@ -282,7 +296,7 @@ def _cash(session: date, state: BrokerState, records: Records, actions: Sequence
         return [], [Break(session, account, CASH, CASH_SUBJECT, *amounts, words, COMMISSION)]
     open_ones = [
         payment
-        for payment in candidates(actions, lambda action: records.book(action.ex_at).held)
+        for payment in candidates(actions, records.held_before)
         if not records.accounted(payment.about) and (payment.split is None or records.accounted(payment.split))
     ]
     paid = paid_by(theirs - ours, open_ones, CASH_TOLERANCE_USD)

@@ -36,8 +36,10 @@ class Lives:
             BrokerError: the state contradicts the ledger.
         """
         steps = reconcile(state, self.orders.values())
-        for step in steps:
-            self.record(step)
+        if steps:
+            with self.ledger.batch():
+                for step in steps:
+                    self.record(step)
         return steps
 
     def record(self, step: Transition, *, later: bool = False) -> None:

@@ -1,15 +1,28 @@
-"""Night after night over stored prices: open, fill, close, decide. Pure, and exact to the cent."""
+"""Night after night over stored raw prices: companies act, orders fill, the session closes, the night decides.
+
+Pure, and exact to the cent. Actions are booked as the broker books them: at the open of the ex-session, before anything
+trades, on what was held at the close before.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
 from hrp.domain.book import Book
 from hrp.domain.commission import to_cents
+from hrp.domain.corporate_actions import (
+    ActionKind,
+    CorporateAction,
+    after_split,
+    frozen_by_splits,
+    paid_in_lieu,
+    splits_on,
+)
 from hrp.domain.orders import Order, OrderSide
+from hrp.domain.plan import Plan
 from hrp.domain.portfolio import Limits
 from hrp.domain.rebalance import PlanInputs, build_plan
 from hrp.research.panel import Panel
@@ -48,6 +61,16 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True)
+class Payout:
+    """What `action` did at the open of its ex-session: shares `before` and `after`, and `cash` in USD."""
+
+    action: CorporateAction
+    before: Decimal
+    after: Decimal
+    cash: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """The account at the close of a session; `values` are USD in whole cents, by symbol held."""
 
@@ -61,36 +84,68 @@ class Close:
         return self.book.cash + sum(self.values.values(), Decimal(0))
 
 
-def trade_nights(
-    panel: Panel, decisions: Decisions, cash: Decimal, commission: Commission
-) -> tuple[list[Trade], list[Close]]:
-    """Every order that was sent with what became of it, and the account at every close.
+@dataclass(frozen=True, slots=True)
+class History:
+    """Every order with what became of it, every action on a holding, every plan, and the account at every close."""
 
-    Nothing is known before its time: a decision sees the closes of its own session and what was held then.
+    trades: list[Trade] = field(default_factory=list)
+    payouts: list[Payout] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
+    closes: list[Close] = field(default_factory=list)
+
+
+def trade_nights(panel: Panel, decisions: Decisions, cash: Decimal, commission: Commission) -> History:
+    """What happens from `cash` USD on.
+
+    Nothing is known before its time: a decision sees the closes of its own session and what was held then, and of the
+    actions to come only the splits that its orders would meet.
     """
-    trades: list[Trade] = []
-    closes: list[Close] = []
+    history = History()
     book, sent = Book(cash, {}), tuple[Order, ...]()
     for row, session in enumerate(panel.sessions):
+        book, payouts = _acted(panel, row, book)
         opens = panel.prices(panel.opens, row, [order.symbol for order in sent])
+        for symbol in splits_on(panel.actions.get(session, ()), session):
+            opens.pop(symbol, None)  # the broker ends every order in a name that splits
         filled = [_at_open(order, session, opens.get(order.symbol), commission) for order in sent]
         book = _settled(book, filled)
         marks = panel.prices(panel.marks, row, book.held)
         close = Close(session, book, {symbol: to_cents(book.held[symbol] * marks[symbol]) for symbol in book.held})
-        trades.extend(filled)
-        closes.append(close)
-        sent = _decide(panel, row, decisions, close) if session in decisions.weights else ()
-    return trades, closes
+        history.payouts.extend(payouts)
+        history.trades.extend(filled)
+        history.closes.append(close)
+        plan = _decide(panel, row, decisions, close) if session in decisions.weights else None
+        history.plans.extend([plan] if plan else [])
+        sent = plan.orders if plan else ()
+    return history
 
 
-def _decide(panel: Panel, row: int, decisions: Decisions, close: Close) -> tuple[Order, ...]:
-    """The plan's orders for the next session; none at the end of the panel."""
+def _acted(panel: Panel, row: int, book: Book) -> tuple[Book, list[Payout]]:
+    """The book after the corporate actions of a session."""
+    cash, held, payouts = book.cash, dict(book.held), []
+    for action in panel.actions.get(panel.sessions[row], ()):
+        before = held.get(action.symbol, Decimal(0))
+        if not before:
+            continue
+        after, paid = before, to_cents(before * action.value)
+        if action.kind is ActionKind.SPLIT:
+            last = panel.prices(panel.marks, row - 1, [action.symbol])[action.symbol]
+            after, _ = after_split(before, action)
+            paid = paid_in_lieu(before, replace(action, close_before=last)) or Decimal(0)
+        cash, held[action.symbol] = cash + paid, after
+        payouts.append(Payout(action, before, after, paid))
+    return Book(cash, {symbol: shares for symbol, shares in held.items() if shares}), payouts
+
+
+def _decide(panel: Panel, row: int, decisions: Decisions, close: Close) -> Plan | None:
+    """The plan for the next session; none at the end of the panel."""
     session, book, weights = close.session, close.book, decisions.weights[close.session]
     if row + 1 == len(panel.sessions):
-        return ()
+        return None
+    following = panel.sessions[row + 1]
     inputs = PlanInputs(
         session=session,
-        for_session=panel.sessions[row + 1],
+        for_session=following,
         account=ACCOUNT,
         strategy=STRATEGY,
         equity=close.equity,
@@ -99,11 +154,14 @@ def _decide(panel: Panel, row: int, decisions: Decisions, close: Close) -> tuple
         predictions=decisions.predictions[session],
         prices=panel.prices(panel.closes, row, {*weights, *book.held}),
         held=book.held,
-        frozen=decisions.frozen.get(session, {}),
+        frozen={
+            **frozen_by_splits(panel.actions.get(following, ()), following),
+            **decisions.frozen.get(session, {}),
+        },
         no_buys=decisions.no_buys.get(session, {}),
         collar_pct=decisions.collar_pct,
     )
-    return build_plan(inputs, decisions.limits).orders
+    return build_plan(inputs, decisions.limits)
 
 
 def _at_open(order: Order, session: date, opening: Decimal | None, commission: Commission) -> Trade:

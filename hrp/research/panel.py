@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hrp.domain.corporate_actions import ActionKind, CorporateAction, new_price
 from hrp.domain.sessions import sessions_between
 from hrp.errors import DataError
 
@@ -23,9 +24,11 @@ PRICE_DECIMALS = 6
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """USD prices [session × symbol], NaN where there is none; `marks` carries the last known close forward.
+    """Raw USD prices [session × symbol], NaN where there is none, and the corporate actions by ex-session.
 
-    Prices hold six decimals, as the store does, so the float and the Decimal of a price are the same number.
+    `marks` carries the last known close forward, for a share of the session: a split since has divided it. The actions
+    stand in the order in which they take place: of two on one name the dividend comes first, on the old shares. Prices
+    hold six decimals, as the store does, so the float and the Decimal of a price are the same number.
     """
 
     sessions: tuple[date, ...]
@@ -33,6 +36,7 @@ class Panel:
     opens: Floats
     closes: Floats
     marks: Floats
+    actions: Mapping[date, Sequence[CorporateAction]]
 
     def prices(self, kind: Floats, row: int, symbols: Iterable[str]) -> dict[str, Decimal]:
         """The prices of `symbols` in one row of `opens`, `closes` or `marks`; a symbol without one is absent."""
@@ -40,8 +44,9 @@ class Panel:
         return {symbol: Decimal(repr(price)) for symbol, price in known.items() if math.isfinite(price)}
 
 
-def make_panel(opens: pd.DataFrame, closes: pd.DataFrame) -> Panel:
-    """A panel out of two frames [session × symbol] of USD prices, NaN where a symbol did not trade.
+def make_panel(opens: pd.DataFrame, closes: pd.DataFrame, actions: Iterable[CorporateAction] = ()) -> Panel:
+    """A panel out of two frames [session × symbol] of USD prices, NaN where a symbol did not trade, and the `actions`
+    on those symbols; an action on anything else is left out.
 
     Raises:
         DataError: the frames differ in sessions or symbols, a symbol is not text or stands twice, a session of the
@@ -51,7 +56,8 @@ def make_panel(opens: pd.DataFrame, closes: pd.DataFrame) -> Panel:
     sessions = _sessions(opens, closes)
     first, last = _matrix(opens[symbols], "open"), _matrix(closes[symbols], "close")
     columns = {symbol: column for column, symbol in enumerate(symbols)}
-    return Panel(sessions, columns, first, last, _carried_forward(last))
+    taking_place = _by_session([action for action in actions if action.symbol in columns])
+    return Panel(sessions, columns, first, last, _marks(sessions, columns, last, taking_place), taking_place)
 
 
 def _symbols(opens: pd.DataFrame, closes: pd.DataFrame) -> list[str]:
@@ -93,6 +99,25 @@ def _matrix(frame: pd.DataFrame, name: str) -> Floats:
     return values
 
 
-def _carried_forward(closes: Floats) -> Floats:
-    carried: npt.NDArray[Any] = pd.DataFrame(closes).ffill().to_numpy()
+def _by_session(actions: Iterable[CorporateAction]) -> dict[date, list[CorporateAction]]:
+    found: dict[date, list[CorporateAction]] = {}
+    for action in sorted(actions, key=lambda action: (action.ex_session, action.symbol, action.kind)):
+        found.setdefault(action.ex_session, []).append(action)
+    return found
+
+
+def _marks(
+    sessions: Sequence[date],
+    columns: Mapping[str, int],
+    closes: Floats,
+    actions: Mapping[date, Sequence[CorporateAction]],
+) -> Floats:
+    carried: npt.NDArray[Any] = pd.DataFrame(closes).ffill().to_numpy(copy=True)
+    for row, session in enumerate(sessions):
+        for split in (action for action in actions.get(session, ()) if action.kind is ActionKind.SPLIT):
+            column = columns[split.symbol]
+            halted = np.isnan(closes[row:, column])
+            end = row + (len(halted) if halted.all() else int(halted.argmin()))
+            if end > row and np.isfinite(carried[row, column]):
+                carried[row:end, column] = float(new_price(Decimal(repr(float(carried[row, column]))), split))
     return carried

@@ -10,9 +10,11 @@ import pytest
 from skfolio.datasets import load_sp500_dataset
 from vectorbt._engine import is_rust_available
 
+from hrp.domain.corporate_actions import ActionKind, CorporateAction
 from hrp.domain.portfolio import Limits
 from hrp.errors import DataError
-from hrp.research.backtest import BacktestResult, require_agreement, run_backtest
+from hrp.research.backtest import BacktestResult, run_backtest
+from hrp.research.booking import require_agreement
 
 from .markets import NAN, Market, random_market, ranked, table
 
@@ -229,6 +231,102 @@ def test_no_weights_at_all_leave_the_cash_as_it_is():
     assert result.orders.empty
     assert list(result.orders.columns) == list(backtest_two_names().orders.columns)
     assert result.stats["total_return"] == 0
+
+
+# Corporate actions
+
+
+def split(symbol, ex_session, ratio):
+    return CorporateAction(symbol, ex_session, ActionKind.SPLIT, Decimal(ratio))
+
+
+def dividend(symbol, ex_session, usd):
+    return CorporateAction(symbol, ex_session, ActionKind.DIVIDEND, Decimal(usd))
+
+
+def test_a_split_and_a_dividend_on_raw_prices_come_out_as_worked_by_hand():
+    opens = {**OPENS, "AAA": [49.00, 51.00, 26.00, 25.00]}
+    closes = {**CLOSES, "AAA": [50.00, 52.00, 25.50, 26.50]}
+    weights = {**WEIGHTS, WEDNESDAY: {"AAA": Decimal("0.20"), "BBB": Decimal("0.40")}}
+    actions = [split("AAA", THURSDAY, "2"), dividend("BBB", THURSDAY, "0.25"), dividend("BBB", FRIDAY, "0.1")]
+
+    result = backtest_two_names(weights, opens, closes, actions=actions)
+
+    # Wed: AAA is to be sold, but splits before the order would trade; BBB: 3,900.15 / 19 = 205.3: sell 20.
+    # Thu: 225 x 0.25 = 56.25 on the shares held before the sale; 90 AAA become 180 and 180 x 25.50 is their worth.
+    # Thu: equity 1,240.62 + 4,590 + 205 x 21 = 10,135.62; 4,561.03 / 21 = 217.2: buy 12, all AAA go.
+    # Fri: 205 x 0.10 = 20.50, before the purchase of 12.
+    assert orders_of(result)[2:] == [
+        (3, 4, "BBB", "sell", 20, 19.50, 1.00, "filled"),
+        (4, 5, "AAA", "sell", 180, 25.00, 1.00, "filled"),
+        (4, 5, "BBB", "buy", 12, 21.50, 1.00, "filled"),
+    ]
+    assert result.positions["AAA"].tolist() == [0, 90, 180, 0]
+    assert result.cash.tolist() == [10_000.00, 795.37, 1_240.62, 5_501.12]
+    assert result.equity.tolist() == [10_000.00, 9_750.37, 10_135.62, 10_275.12]
+    assert (result.stats["dividends_usd"], result.stats["commissions_usd"]) == (76.75, 5.13)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "after", "cash"),
+    [
+        ("0.25", 22, "104.00"),  # half a new share, 52 x 4 each
+        ("0.01", 0, "4680.00"),  # nothing but a fraction: 0.9 x 5,200
+        ("0.33333333", 30, "0.00"),  # a third, as the store keeps it, leaves none of 90
+        ("1.0027", 90, "12.60"),  # 0.243 of a share at 51.859978
+    ],
+)
+def test_a_split_that_leaves_a_fraction_pays_for_it_at_the_last_close(ratio, after, cash):
+    weights = {TUESDAY: {"AAA": Decimal("0.45")}, WEDNESDAY: {"AAA": Decimal("0.45")}}
+
+    result = backtest_two_names(weights, actions=[split("AAA", THURSDAY, ratio)])
+
+    bought = Decimal(10_000) - 90 * 51 - 1
+    assert result.positions["AAA"].tolist()[1:3] == [90, after]
+    assert result.cash.tolist()[1:3] == [float(bought), float(bought + Decimal(cash))]
+
+
+def test_a_name_that_does_not_trade_after_its_split_is_valued_at_its_last_close_in_new_shares():
+    halted = {"AAA": [50.00, 52.00, NAN, NAN], "BBB": CLOSES["BBB"]}
+
+    result = backtest_two_names({TUESDAY: WEIGHTS[TUESDAY]}, halted, halted, actions=[split("AAA", THURSDAY, "3")])
+
+    # 52 / 3 = 17.333333 with six decimals; 270 of them are 4,680.00 rounded to the cent
+    assert result.positions["AAA"].tolist() == [0, 90, 270, 270]
+    assert result.equity.iloc[2] - result.cash.iloc[2] - 225 * 21 == pytest.approx(4_680.00)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_on_random_walks_with_actions_both_books_agree_and_every_share_and_cent_has_a_cause(seed):
+    market = random_market(seed, holes=0.01)
+    rng = np.random.default_rng(seed)
+    days = [stamp.date() for stamp in market.closes.index]
+    actions = [
+        CorporateAction(symbol, days[row], kind, value)
+        for symbol in market.closes.columns
+        for row in sorted(rng.choice(np.arange(1, len(days)), 6, replace=False))
+        for kind, value in [
+            (ActionKind.DIVIDEND, Decimal(int(rng.integers(1, 4000))) / 10_000),
+            (ActionKind.SPLIT, Decimal(str(rng.choice(["2", "1.5", "0.1", "0.33333333", "1.0027"])))),
+        ]
+    ]
+
+    result = run_market(market, credit_usd=Decimal(10_000_000), actions=actions)
+
+    cash, held = Decimal(100_000), dict.fromkeys(market.closes.columns, Decimal(0))
+    history = result.history
+    assert {payout.action.kind for payout in history.payouts} == set(ActionKind)
+    for close in history.closes:
+        for payout in history.payouts:
+            if payout.action.ex_session == close.session:
+                assert payout.before == held[payout.action.symbol]
+                cash, held[payout.action.symbol] = cash + payout.cash, payout.after
+        for trade in history.trades:
+            if trade.session == close.session and trade.price is not None:
+                sign = 1 if trade.order.signed_quantity > 0 else -1
+                cash -= sign * trade.value + trade.commission
+                held[trade.order.symbol] += trade.order.signed_quantity
+        assert (close.book.cash, close.book.held) == (cash, {name: count for name, count in held.items() if count})
 
 
 def test_symbols_that_look_like_values_stay_symbols():
