@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 DEMO_HOME ?= $(HOME)/hrp-demo
 FRESH ?=
+PLANT ?=
+NIGHTS ?=
 CLIENT ?= ib_insync
 CONTRACT_VENV := $(if $(filter ib_insync,$(CLIENT)),$(VENV),$(VENV)-$(CLIENT))
+# As many tests at a time as there are processors; those of one file stay together and share what they set up.
+BESIDE := -n auto --dist loadfile
 UV_IN = VIRTUAL_ENV=$(abspath $(1)) $(BIN)/uv pip
 COMPILE = $(BIN)/uv pip compile --system-certs --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test rehearse contract check lint types lock clean
+.PHONY: help install demo test parity rehearse contract check lint types lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,10 +37,10 @@ demo: $(STAMP)  ## twenty nights on real prices; FRESH=1 starts over, DEMO_HOME=
 	@$(BIN)/python -m hrp.demo --home "$(DEMO_HOME)" $(if $(FRESH),--fresh)
 
 test: $(STAMP)  ## the tests
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest $(BESIDE) --cov --cov-report=term:skip-covered
 
 contract: $(CONTRACT_VENV)/installed  ## the broker's contract on CLIENT=ib_insync or CLIENT=ib_async
-	@HRP_IB_CLIENT=$(CLIENT) $(CONTRACT_VENV)/bin/python -m pytest tests/integration tests/test_execution
+	@HRP_IB_CLIENT=$(CLIENT) $(CONTRACT_VENV)/bin/python -m pytest $(BESIDE) tests/integration tests/test_execution
 
 $(VENV)-ib_async/installed: requirements-ib_async.lock $(STAMP)
 	@echo "making the environment in $(@D) (seconds, once)"
@@ -47,6 +51,9 @@ $(VENV)-ib_async/installed: requirements-ib_async.lock $(STAMP)
 
 rehearse: $(STAMP)  ## the crash matrix and every scenario: nights that go wrong
 	@$(BIN)/hrp rehearse --crash-matrix --all
+
+parity: $(STAMP)  ## a year of nights equals the backtest to the cent; PLANT=1 must be found, NIGHTS=... for fewer
+	@$(BIN)/python benchmarks/parity.py $(if $(PLANT),--plant) $(if $(NIGHTS),--nights $(NIGHTS))
 
 check: lint types  ## linter and type checker
 
