@@ -35,7 +35,28 @@ class Settings(BaseSettings):
         "INFO", "LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR"
     )
 
-    price_source: str = _setting("skfolio", "HRP_PRICE_SOURCE", "'skfolio', or a folder or file of Parquet or CSV bars")
+    price_source: str = _setting(
+        "skfolio", "HRP_PRICE_SOURCE", "skfolio, yfinance, ibkr, massive, alpaca, or a folder or file of bars"
+    )
+    second_price_source: str = _setting(
+        "", "HRP_SECOND_PRICE_SOURCE", "as HRP_PRICE_SOURCE, to hold the closes against; empty is none"
+    )
+    source_timeout_seconds: float = _setting(
+        30.0, "HRP_SOURCE_TIMEOUT_SECONDS", "seconds to wait for a vendor of prices", gt=0
+    )
+    alpaca_key_id: SecretStr = _setting(SecretStr(""), "HRP_ALPACA_KEY_ID", "secret, never logged")
+    alpaca_secret_key: SecretStr = _setting(SecretStr(""), "HRP_ALPACA_SECRET_KEY", "secret, never logged")
+    alpaca_url: str = _setting(
+        "https://data.alpaca.markets", "HRP_ALPACA_URL", "where Alpaca's market data are asked for"
+    )
+    alpaca_feed: Literal["sip", "iex"] = _setting(
+        "sip", "HRP_ALPACA_FEED", "sip, every US exchange, or iex, one of them"
+    )
+    alpaca_requests_per_minute: int = _setting(200, "HRP_ALPACA_REQUESTS_PER_MINUTE", "count, by your plan", ge=1)
+    massive_api_key: SecretStr = _setting(SecretStr(""), "HRP_MASSIVE_API_KEY", "secret, never logged")
+    massive_url: str = _setting("https://api.massive.com", "HRP_MASSIVE_URL", "where Massive is asked")
+    massive_requests_per_minute: int = _setting(5, "HRP_MASSIVE_REQUESTS_PER_MINUTE", "count, by your plan", ge=1)
+    history: str = _setting("", "HRP_HISTORY", "folder or bucket of bars that are no longer in the store; empty: none")
     universe: str = _setting("core", "HRP_UNIVERSE", "name of the universe that is predicted and traded")
     feature_set: str = _setting("core", "HRP_FEATURE_SET", "name of the feature set")
     coverage_floor_pct: Decimal = _setting(
@@ -49,11 +70,20 @@ class Settings(BaseSettings):
     label_horizon_sessions: int = _setting(
         5, "HRP_LABEL_HORIZON_SESSIONS", "sessions a prediction looks ahead", ge=1, le=63
     )
+    label: Literal["forward_return", "forward_rank", "open_to_open", "forward_scaled"] = _setting(
+        "forward_return", "HRP_LABEL", "what a model is fitted on, a kind of hrp/ml/labels.py"
+    )
     walk_forward_folds: int = _setting(5, "HRP_WALK_FORWARD_FOLDS", "count", ge=2, le=50)
+    dask_scheduler: str = _setting(
+        "", "HRP_DASK_SCHEDULER", "address such as tcp://host:8786 for folds and trials; empty is this machine"
+    )
     min_ic: float = _setting(
         0.0, "HRP_MIN_IC", "mean walk-forward rank correlation that promotion asks for", ge=-1, le=1
     )
     min_ic_tstat: float = _setting(0.0, "HRP_MIN_IC_TSTAT", "least t-statistic of that correlation for promotion")
+    always_statistics: bool = _setting(
+        False, "HRP_ALWAYS_STATISTICS", "true holds the bars for luck against versions of a single trial too"
+    )
     top_pct: float = _setting(0.1, "HRP_TOP_PCT", "fraction of the universe that is held long", gt=0, le=1)
 
     max_positions: int = _setting(10, "HRP_MAX_POSITIONS", "count of names")
@@ -77,6 +107,9 @@ class Settings(BaseSettings):
     ibkr_host: str = _setting("127.0.0.1", "IBKR_HOST", "host of TWS, IB Gateway or the paper gateway")
     ibkr_port: int = _setting(7497, "IBKR_PORT", "port: TWS paper 7497, IB Gateway paper 4002", ge=1, le=65535)
     ibkr_client_id: int = _setting(1, "IBKR_CLIENT_ID", "number of this client, never 0, never shared", ge=1)
+    ibkr_history_client_id: int = _setting(
+        101, "IBKR_HISTORY_CLIENT_ID", "number of the client that asks for price history, never the other's", ge=1
+    )
     ibkr_account: str = _setting("", "IBKR_ACCOUNT", "paper account, DU followed by digits")
     ibkr_paper_trading: bool = _setting(True, "IBKR_PAPER_TRADING", "false needs HRP_ALLOW_LIVE_ACCOUNT as well")
     ibkr_time_zone: str = _setting("", "IBKR_TIME_ZONE", "zone of TWS, needed if it sends times without one")
@@ -116,6 +149,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 "IBKR_PAPER_TRADING=false needs HRP_ALLOW_LIVE_ACCOUNT to repeat IBKR_ACCOUNT; "
                 "set IBKR_PAPER_TRADING=true for a paper account"
+            )
+        if self.ibkr_history_client_id == self.ibkr_client_id:
+            raise ValueError(
+                f"IBKR_HISTORY_CLIENT_ID={self.ibkr_client_id} is IBKR_CLIENT_ID; each needs its own number"
             )
         if self.smtp_host and not (self.alert_from and self.alert_to):
             raise ValueError("HRP_SMTP_HOST is set but HRP_ALERT_FROM or HRP_ALERT_TO is empty")

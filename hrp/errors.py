@@ -52,6 +52,12 @@ class StaleDataError(DataError):
     exit_code = EXIT_NOT_READY
 
 
+class SourceUnavailableError(DataError):
+    """A vendor of prices does not answer, or wants to be asked later."""
+
+    exit_code = EXIT_NOT_READY
+
+
 class SchemaVersionError(DataError):
     """The store was written by another version of HRP, or was never created."""
 
@@ -84,6 +90,12 @@ class FeatureMismatchError(ModelError):
 
 class PromotionRefusedError(ModelError):
     """The promotion gate found a reason not to let this version trade."""
+
+    exit_code = EXIT_NOT_READY
+
+
+class HypothesisError(HRPError):
+    """A hypothesis may not do what was asked: an illegal move, no evidence, or sessions that are held out."""
 
     exit_code = EXIT_NOT_READY
 

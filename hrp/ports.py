@@ -16,6 +16,7 @@ from hrp.domain.deployment import ModelVersion
 from hrp.domain.drift import DriftCheck
 from hrp.domain.orders import Order, OrderStatus
 from hrp.domain.positions import Acknowledgement, BrokerState, Instrument, WorkingOrder
+from hrp.domain.rebased import Adjustment
 
 
 class Clock(Protocol):
@@ -35,17 +36,27 @@ class PriceSource(Protocol):
     def name(self) -> str:
         """What the `source` column of the stored bars says."""
 
+    @property
+    def adjustment(self) -> Adjustment:
+        """What was done to the bars before they are handed over; `hrp.api.delivery` undoes splits."""
+
     def fetch_symbols(self) -> list[str]:
-        """Every symbol that the source has."""
+        """Every symbol that the source has. Raises UsageError if they must be named instead."""
 
     def fetch_bars(self, symbols: Sequence[str] | None, first: date, last: date) -> pd.DataFrame:
-        """Raw daily bars: symbol, session, open, high, low, close (USD), volume (shares), source.
+        """Daily bars: symbol, session (datetime64), open, high, low, close (USD), volume (shares), source.
 
-        Nothing is repaired: holes and errors arrive as they are. Raises DataError if the source cannot be read.
+        Nothing is repaired: holes and errors arrive as they are, and a name that the source does not know has no row.
+        None asks for every name, which a vendor refuses with UsageError. Raises DataError or BrokerError if the source
+        cannot be read, or what it says is not whole.
         """
 
-    def fetch_actions(self) -> pd.DataFrame:
-        """Every corporate action it knows: symbol, ex_session, kind, value, source. Raises as `fetch_bars` does."""
+    def fetch_actions(self, symbols: Sequence[str] | None, first: date, last: date) -> pd.DataFrame:
+        """Corporate actions: symbol, ex_session, kind, value, source; a missing value withdraws one.
+
+        At least those of `symbols` ex `first` to `last` that it knows, announced ones included; a source that has more
+        at hand may give more. Raises as `fetch_bars` does.
+        """
 
 
 class Broker(Protocol):
@@ -121,7 +132,10 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """What training hands to the registry: a fitted estimator and everything that must travel with it."""
+    """What training hands to the registry: a fitted estimator and everything that must travel with it.
+
+    `trials` has a row for each trial of the search that chose its parameters; None if nothing was searched.
+    """
 
     model_name: str
     estimator: Any
@@ -133,6 +147,7 @@ class TrainedModel:
     thresholds: Mapping[str, float]
     reference: pd.DataFrame
     sample: pd.DataFrame
+    trials: pd.DataFrame | None = None
 
 
 class ModelRegistry(Protocol):

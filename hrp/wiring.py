@@ -7,21 +7,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hrp.config import Settings, parse_settings
-from hrp.errors import StoreUnwritableError
+from hrp.errors import ConfigError, StoreUnwritableError
 
 if TYPE_CHECKING:
     from hrp.data.db import Store
+    from hrp.data.sources.http import Access, Key
     from hrp.domain.deployment import ModelVersion
     from hrp.domain.promotion import GateEvidence
     from hrp.execution.account import BrokerConfig
     from hrp.ml.registry import MlflowRegistry
+    from hrp.ml.search import Search
     from hrp.ports import Broker, Clock, DriftDetector, Notifier, PriceSource, TrainedModel
     from hrp.research.backtest import BacktestResult
 
@@ -70,14 +73,65 @@ class App:
 
         return Store(self.settings.store_path, self.settings.published_dir)
 
-    def source(self) -> PriceSource:
-        """Where prices come from: the embedded set, or files."""
-        if self.source_override is not None:
-            return self.source_override
-        from hrp.data.sources import FolderSource, SkfolioSource
+    def source(self, name: str | None = None) -> PriceSource:
+        """Where prices come from: the source `name`, by default the one of the settings.
 
-        name = self.settings.price_source
-        return SkfolioSource() if name == "skfolio" else FolderSource(Path(name).expanduser())
+        Raises:
+            ConfigError: a key or a package that it needs is missing.
+        """
+        if self.source_override is not None and name is None:
+            return self.source_override
+        match name or self.settings.price_source:
+            case "skfolio":
+                from hrp.data.sources import SkfolioSource
+
+                return SkfolioSource()
+            case "yfinance":
+                from hrp.data.sources.yahoo import YahooSource
+
+                return YahooSource(self.settings.home / "cache" / "yfinance", self.settings.source_timeout_seconds)
+            case "ibkr":
+                from hrp.execution.history import IBKRHistory
+                from hrp.execution.ibapi import require
+
+                require(self.settings.ib_client)
+                client_id = self.settings.ibkr_history_client_id
+                return IBKRHistory(replace(self.broker_config(), client_id=client_id), self.clock.elapsed)
+            case "massive":
+                from hrp.data.sources.massive import MassiveSource
+
+                return MassiveSource(self._massive())
+            case "alpaca":
+                from hrp.data.sources.alpaca import AlpacaSource
+
+                return AlpacaSource(self._alpaca(), self.settings.alpaca_feed)
+            case path:
+                from hrp.data.sources import FolderSource
+
+                return FolderSource(Path(path).expanduser())
+
+    def _massive(self) -> Access:
+        from hrp.data.sources.http import Key
+
+        s = self.settings
+        keys = [Key("HRP_MASSIVE_API_KEY", s.massive_api_key, "Authorization", "Bearer ")]
+        return self._access(s.massive_url, keys, s.massive_requests_per_minute)
+
+    def _alpaca(self) -> Access:
+        from hrp.data.sources.http import Key
+
+        s = self.settings
+        keys = [
+            Key("HRP_ALPACA_KEY_ID", s.alpaca_key_id, "APCA-API-KEY-ID"),
+            Key("HRP_ALPACA_SECRET_KEY", s.alpaca_secret_key, "APCA-API-SECRET-KEY"),
+        ]
+        return self._access(s.alpaca_url, keys, s.alpaca_requests_per_minute)
+
+    def _access(self, url: str, keys: list[Key], requests_per_minute: int) -> Access:
+        from hrp.data.sources.http import Access
+
+        timeout = self.settings.source_timeout_seconds
+        return Access(url, keys, requests_per_minute, timeout, self.clock.elapsed, time.sleep)
 
     def registry(self) -> MlflowRegistry:
         """MLflow; read-only in a dry run."""
@@ -91,6 +145,28 @@ class App:
         from hrp.ml.training import train
 
         return train
+
+    def searcher(self) -> Callable[..., Search]:
+        """`hrp.ml.search.search`."""
+        from hrp.ml.search import search
+
+        return search
+
+    def workers(self) -> AbstractContextManager[None]:
+        """Where the folds and trials inside it run: in this process, or on the Dask cluster of the settings.
+
+        Raises:
+            ConfigError: Dask is not installed.
+            RequirementNotMetError: no scheduler or no worker answers, on entering.
+        """
+        address = self.settings.dask_scheduler
+        if not address:
+            return nullcontext()
+        if find_spec("distributed") is None:
+            raise ConfigError(f"HRP_DASK_SCHEDULER={address} needs Dask; install it: pip install 'hrp[dask]'")
+        from hrp.ml.cluster import joined
+
+        return joined(address)
 
     def examiner(self) -> Callable[[MlflowRegistry, ModelVersion], GateEvidence]:
         """`hrp.ml.gate.examine_apart`: trying a version in a clean process."""

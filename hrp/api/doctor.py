@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hrp.api.deployments import CHAMPION, ledger
+from hrp.api.deployments import ledger
 from hrp.data import journal, market
 from hrp.data import models as store_models
-from hrp.domain.deployment import HypothesisStatus, champion_by_ledger, is_frozen
+from hrp.domain.deployment import CHAMPION, HypothesisStatus, champion_by_ledger, is_frozen
 from hrp.domain.sessions import last_closed, sessions_apart
 from hrp.errors import BrokerError, HRPError, ModelNotFoundError, StaleDataError
 from hrp.execution.orders import require_same_time

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pandas as pd
 
-from hrp.api import inference
-from hrp.api.decision import Night, blended, held_back, no_buys, predictions_of
+from hrp.api import delivery, inference
+from hrp.api.decision import Night, held_back
 from hrp.api.deployments import ledger
+from hrp.api.told import Brought, Told, decide, load_told
 from hrp.data import adjustments as store_adjustments
 from hrp.data import features as store_features
 from hrp.data import market
 from hrp.data import models as store_models
 from hrp.data import orders as store_orders
 from hrp.domain.breaks import Lock, LockScope
-from hrp.domain.corporate_actions import CorporateAction, splits_on
 from hrp.domain.deployment import Strategy, is_frozen
 from hrp.domain.lost import Bounds
 from hrp.domain.orders import OrderSide
 from hrp.domain.plan import Plan
 from hrp.domain.positions import BrokerState, Instrument, WorkingOrder
-from hrp.domain.quality import HISTORY_SESSIONS, Finding, check_session, quarantined
-from hrp.domain.rebalance import PlanInputs, build_plan
-from hrp.domain.sessions import FIRST_SESSION, next_session, previous_session
+from hrp.domain.quality import Finding, check_session, look_back, quarantined
+from hrp.domain.rebalance import PlanInputs
+from hrp.domain.sessions import FIRST_SESSION, next_session
 from hrp.errors import BrokerError
 from hrp.wiring import App
 
@@ -33,6 +33,8 @@ __all__ = [
     "Night", "check_quality", "compute_features", "fetch_bars", "load_nights", "make_plan",
     "store_actions", "store_bars",
 ]  # fmt: skip
+
+_NEWS_OF_ACTIONS = timedelta(days=30)  # before a session: what was restated; after it: what is announced
 
 
 def fetch_bars(app: App, session: date) -> pd.DataFrame:
@@ -44,15 +46,14 @@ def fetch_bars(app: App, session: date) -> pd.DataFrame:
         members = market.load_universe(con, app.settings.universe, session)
         newest = market.newest_session(con)
     first = min(newest, session) if newest else FIRST_SESSION
-    bars = app.source().fetch_bars(members or None, first, session)
-    return bars.assign(session=pd.to_datetime(bars["session"]).dt.date)
+    return delivery.fetch_bars(app, app.source(), members or None, first, session).bars
 
 
 def store_bars(app: App, bars: pd.DataFrame, run_id: str) -> int:
     """Keep the bars; the first ones found the universe."""
-    known_at = app.clock.now()
     with app.store().write() as con:
-        written = market.save_prices(con, bars, known_at, run_id)
+        known_at = app.clock.now()  # inside the section: whoever reads after it asks for a later instant
+        written = market.save_prices(con, bars, known_at, run_id, delivery.left_in(app.source().adjustment))
         if not market.load_universe(con, app.settings.universe, bars["session"].max()):
             firsts = bars.groupby("symbol")["session"].min()
             members = pd.DataFrame({"symbol": firsts.index, "start_session": firsts.to_numpy(), "end_session": None})
@@ -60,9 +61,11 @@ def store_bars(app: App, bars: pd.DataFrame, run_id: str) -> int:
     return written
 
 
-def store_actions(app: App) -> int:
-    """Keep the source's corporate actions that are new or say something new; how many."""
-    actions = app.source().fetch_actions()
+def store_actions(app: App, session: date) -> int:
+    """Keep the source's corporate actions around `session` that are new or say something new; how many."""
+    with app.store().read() as con:
+        members = market.load_universe(con, app.settings.universe, session)
+    actions = app.source().fetch_actions(members, session - _NEWS_OF_ACTIONS, session + _NEWS_OF_ACTIONS)
     if actions.empty:
         return 0
     with app.store().write() as con:
@@ -70,21 +73,33 @@ def store_actions(app: App) -> int:
 
 
 def check_quality(app: App, session: date, run_id: str) -> list[Finding]:
-    """Judge the session's bars against those before it, and keep the findings."""
+    """Judge the session's bars against those before it and a second vendor's, if there is one; keep the findings."""
+    first, other = look_back(session)[0], app.settings.second_price_source
     with app.store().read() as con:
         members = market.load_universe(con, app.settings.universe, session)
-        bars = market.load_prices(con, members, previous_session(session, HISTORY_SESSIONS), session)
-    findings = check_session(bars, members, session, float(app.settings.coverage_floor_pct))
+        bars = market.load_prices(con, members, first, session)
+        actions = market.load_corporate_actions(con, members, first, session)
+    second = delivery.fetch_bars(app, app.source(other), members, first, session).bars if other else None
+    floor = float(app.settings.coverage_floor_pct)
+    findings = check_session(bars, members, session, floor, second=second, actions=actions)
     with app.store().write() as con:
         market.save_findings(con, session, findings, run_id)
     return findings
 
 
 def compute_features(app: App, session: date) -> pd.DataFrame:
-    """Compute the session's features and keep them: index symbol, one column per feature."""
-    features = inference.features_of(app, session)
+    """Compute the session's features and keep them: index symbol, one column per feature.
+
+    Of a session that has its plan, again from what was known when that was made.
+    """
+    with app.store().read() as con:
+        known_by, told = app.clock.now(), load_told(con, session, app.settings.ibkr_account)
+    left_out = None
+    if told is not None:
+        known_by, left_out = told.features_known_by, told.quarantined
+    features = inference.features_of(app, session, known_by, left_out)
     with app.store().write() as con:
-        store_features.save_features(con, app.settings.feature_set, session, features, app.clock.now())
+        store_features.save_features(con, app.settings.feature_set, session, features, known_by)
     return features
 
 
@@ -108,35 +123,50 @@ def load_nights(app: App, session: date, strategies: Sequence[Strategy]) -> list
 def make_plan(app: App, session: date, nights: Sequence[Night], state: BrokerState) -> Plan:
     """The decision of a session from stored predictions and closes and the broker's `state`."""
     account = state.account.account
-    held, working, buying = state.held(), _shares(state.working), _shares(state.working, OrderSide.BUY)
-    weights = blended(nights, app.settings)
     with app.store().read() as con:
-        closes = market.load_closes(con, sorted({*weights, *held, *working}), session)
-        findings = market.load_findings(con, session)
+        known_by = app.clock.now()
+        bad = quarantined(market.load_findings(con, session))
         locks = store_adjustments.load_locks(con, account)
-        actions = market.actions_of(con, {*weights, *held, *working}, next_session(session), next_session(session))
-        orders = store_orders.load_orders(con, account=account)
-    inputs = PlanInputs(
+        orders = [order for order in store_orders.load_orders(con, account=account) if order.session == session]
+        computed_at = store_features.features_known_at(con, app.settings.feature_set, session)
+    given = PlanInputs(
         session=session,
         for_session=next_session(session),
         account=account,
         strategy="+".join(sorted(night.strategy.hypothesis_id for night in nights)),
         equity=state.account.net_liquidation,
         cash=state.account.cash,
-        weights=weights,
-        predictions=predictions_of(nights),
-        prices=closes,
-        held=held,
-        working=working,
-        buying=buying,
-        frozen=_split_by(splits_on(actions, next_session(session))) | _frozen_by(locks) | quarantined(findings),
-        no_buys=no_buys(nights) | _held_back_by(locks),
+        weights={},
+        predictions={},
+        prices={},
+        held=state.held(),
+        working=_shares(state.working),
+        buying=_shares(state.working, OrderSide.BUY),
+        frozen=_frozen_by(locks) | bad,
+        no_buys=_held_back_by(locks),
         model_versions={night.strategy.hypothesis_id: night.model_version for night in nights},
         sent_refs=frozenset(order.order_ref for order in orders),
-        sent_today=sum(order.session == session for order in orders),
+        sent_today=len(orders),
         collar_pct=app.settings.collar_pct,
     )
-    return build_plan(inputs, app.settings.limits())
+    told = Told(
+        known_by=known_by,
+        features_known_by=computed_at or known_by,
+        universe=app.settings.universe,
+        feature_set=app.settings.feature_set,
+        top_pct=app.settings.top_pct,
+        limits=app.settings.limits(),
+        strategies={night.strategy.hypothesis_id: _brought(night) for night in nights},
+        quarantined=bad,
+        given=given,
+    )
+    with app.store().read() as con:
+        return decide(con, told, nights, app.settings, known_by)
+
+
+def _brought(night: Night) -> Brought:
+    strategy = night.strategy
+    return Brought(strategy.model_name, night.model_version, strategy.allocation, night.held_back)
 
 
 def _frozen_by(locks: Sequence[Lock]) -> dict[str, str]:
@@ -152,11 +182,6 @@ def _held_back_by(locks: Sequence[Lock]) -> dict[str, str]:
 
 def _locked(lock: Lock) -> str:
     return f"BREAK: kind={lock.kind}, since={lock.session}, {lock.reason}"
-
-
-def _split_by(splits: Mapping[str, CorporateAction]) -> dict[str, str]:
-    """Names that split before the orders would trade: a number of shares decided today would be another one then."""
-    return {symbol: f"CORPORATE_ACTION: {split}" for symbol, split in splits.items()}
 
 
 def plan_bounds(app: App, session: date, account: str) -> Bounds:

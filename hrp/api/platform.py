@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hrp.api import books, breaks, deployments, inference, nights, research, strategies
+from hrp.api import books, breaks, deployments, hypotheses, inference, nights, research, strategies
 from hrp.data import features as store_features
 from hrp.data import journal, market, trading
 from hrp.data import models as store_models
@@ -28,12 +28,15 @@ from hrp.domain.lost import Bounds
 from hrp.domain.orders import Order, OrderStatus
 from hrp.domain.plan import Plan
 from hrp.domain.positions import Break, BrokerState, Fill, Instrument
+from hrp.domain.promotion import GateCheck
 from hrp.domain.quality import Finding
-from hrp.domain.sessions import last_closed
+from hrp.domain.sessions import FIRST_SESSION, last_closed
 from hrp.wiring import App
 
 if TYPE_CHECKING:
     from hrp.research.backtest import BacktestResult
+
+BACKTEST_CASH = Decimal("1000000.00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,9 @@ class PlatformAPI:
         """Keep bars that are new or say something new, and the universe if there is none yet."""
         return nights.store_bars(self.app, bars, run_id)
 
-    def store_actions(self) -> int:
-        """Keep the source's corporate actions that are new or say something new; how many."""
-        return nights.store_actions(self.app)
+    def store_actions(self, session: date) -> int:
+        """Keep the source's corporate actions around a session that are new or say something new; how many."""
+        return nights.store_actions(self.app, session)
 
     def run_quality_checks(self, as_of_date: date, run_id: str = "by-hand") -> list[Finding]:
         """Judge a session's bars and keep the findings."""
@@ -81,21 +84,44 @@ class PlatformAPI:
 
     # Models
 
-    def create_hypothesis(self, title: str, model_name: str, allocation: Decimal = Decimal(1)) -> Strategy:
-        """A new draft hypothesis that names its model."""
-        return strategies.create_hypothesis(self.app, title, model_name, allocation)
+    def create_hypothesis(
+        self, title: str, model_name: str, test: Sequence[str], *, actor: str, allocation: Decimal = Decimal(1)
+    ) -> Strategy:
+        """A new draft hypothesis that names its model and what would refute it."""
+        return hypotheses.write(self.app, title, model_name, test, actor=actor, allocation=allocation)
 
     def get_deployed_strategies(self) -> list[Strategy]:
         """The strategies that trade."""
         return strategies.deployed(self.app)
 
-    def train_model(self, model_name: str, through: date, first: date | None = None) -> ModelVersion:
-        """Train with walk-forward validation, log and register; no alias of the night moves."""
-        return research.train_model(self.app, model_name, through, first)
+    def train_model(
+        self,
+        model_name: str,
+        through: date,
+        first: date | None = None,
+        space: Mapping[str, Sequence[Any]] | None = None,
+        draws: int | None = None,
+    ) -> ModelVersion:
+        """Train with walk-forward validation, after a search if one is asked for, log and register.
+
+        No alias of the night moves.
+        """
+        return research.train_model(self.app, model_name, through, first, space, draws)
 
     def deploy_model(self, model_name: str, version: int, actor: str, reason: str) -> Deployment:
         """Promote a version through the gate."""
-        return deployments.promote(self.app, model_name, version, session=self.today(), actor=actor, reason=reason)
+        return deployments.promote(
+            self.app, model_name, version,
+            session=self.today(), actor=actor, reason=reason, backtest=self.backtest_record,
+        )  # fmt: skip
+
+    def judge_version(self, model_name: str, version: int) -> list[GateCheck]:
+        """What the gate would say of a version, the champion beside it; nothing is written."""
+        return deployments.judge(self.app, model_name, version, self.backtest_record)
+
+    def backtest_record(self, version: ModelVersion) -> BacktestResult:
+        """Backtest everything that a version predicted out of sample and that travels with it."""
+        return self.run_backtest(version.model_name, version.version, FIRST_SESSION, self.today(), BACKTEST_CASH)
 
     def rollback_deployment(
         self, model_name: str, to_version: int | None = None, *, actor: str, reason: str

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from hrp.cli import breaks, gateway, look, models, orders, rehearse, research, run, schedule, setup
+from hrp.cli import breaks, data, gateway, look, models, orders, rehearse, replay, research, run, schedule, setup
 from hrp.cli.output import complain
 from hrp.errors import HRPError
 
@@ -21,12 +21,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for room in (setup, run, look, orders, research, rehearse):
+for room in (setup, run, look, orders, research, rehearse, replay):
     room.register(app)
 app.add_typer(orders.app, name="orders")
 app.add_typer(breaks.app, name="breaks")
 app.add_typer(models.app, name="models")
 app.add_typer(gateway.app, name="gateway")
+app.add_typer(data.app, name="data")
+app.add_typer(research.app, name="research")
 app.add_typer(schedule.app, name="schedule")
 
 

@@ -15,12 +15,11 @@ from unittest.mock import patch
 
 import pandas as pd
 
-from hrp.api import deployments
 from hrp.cli import main
 from hrp.data import models as store_models
 from hrp.data.journal import load_events
 from hrp.data.rows import fetch
-from hrp.domain.deployment import Deployment, DeploymentAction, DeploymentState
+from hrp.domain.deployment import CHAMPION, Deployment, DeploymentAction, DeploymentState
 from hrp.domain.lineage import Event
 from hrp.gateway import client
 from hrp.rehearsal.stage import MODEL, Workspace
@@ -91,7 +90,7 @@ class Night(Workspace):
         )
         with app.store().write() as con:
             store_models.append_deployment(con, line)
-        app.registry().set_alias(MODEL, deployments.CHAMPION, version)
+        app.registry().set_alias(MODEL, CHAMPION, version)
 
     # Acting
 
