@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hrp.domain.promotion import GateEvidence
     from hrp.execution.account import BrokerConfig
     from hrp.ml.registry import MlflowRegistry
-    from hrp.ml.search import Search
+    from hrp.ml.trials import Search
     from hrp.ports import Broker, Clock, DriftDetector, Notifier, PriceSource, TrainedModel
     from hrp.research.backtest import BacktestResult
 

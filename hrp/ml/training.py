@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,10 +23,8 @@ from hrp.ml.labels import Label, label_named, require_honest
 from hrp.ml.membership import compute_for_members
 from hrp.ml.scoring import ONE_TRIAL, score
 from hrp.ml.splits import Split, walk_forward_splits
+from hrp.ml.trials import Search
 from hrp.ports import TrainedModel
-
-if TYPE_CHECKING:
-    from hrp.ml.search import Search
 
 PREDICTION = "prediction"
 REFERENCE_SESSIONS = 504

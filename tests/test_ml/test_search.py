@@ -12,8 +12,9 @@ from sklearn.tree import ExtraTreeRegressor
 from hrp.domain.overfitting import judge_statistics
 from hrp.errors import DataError, UsageError
 from hrp.ml.features import CORE, Panel
-from hrp.ml.search import Search, search
+from hrp.ml.search import search
 from hrp.ml.training import train
+from hrp.ml.trials import Search
 
 from .test_training import noise_market, reverting_market
 
