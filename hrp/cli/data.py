@@ -16,7 +16,7 @@ from hrp.cli.output import print_table, say_json
 if TYPE_CHECKING:
     from hrp.api.backfill import Backfill, Outcome, Part
 
-app = typer.Typer(help="Price history: fetch it, see what is there.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Price history: fetch years of it, resumably.", no_args_is_help=True, rich_markup_mode=None)
 _DAYS_SHOWN = 20
 
 First = Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="First day.")]
