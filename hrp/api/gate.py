@@ -74,8 +74,9 @@ def tried_on_same_data(app: App, version: ModelVersion) -> int:
 def compare(app: App, version: ModelVersion, champion: int) -> Comparison | None:
     """`version` and the champion on the sessions that both predicted out of sample; None without enough of them.
 
-    The difference of the daily rank correlations is paired by session; its interval is that of a circular block
-    bootstrap. A champion whose files are gone or changed is nothing to compare with.
+    Both are judged at the horizon of `version`. The difference of the daily rank correlations is paired by session; its
+    interval is that of a circular block bootstrap. A champion whose files are gone or changed is nothing to compare
+    with.
     """
     if champion == version.version:
         return None
@@ -84,18 +85,23 @@ def compare(app: App, version: ModelVersion, champion: int) -> Comparison | None
         theirs_then = registry.load_reference(registry.version(version.model_name, champion))
     except ModelError:
         return None
-    both = (registry.load_reference(version), theirs_then)
-    daily = pd.concat([daily_rank_ic(app, predictions) for predictions in both], axis=1, join="inner")
+    both, horizon = (registry.load_reference(version), theirs_then), horizon_of(app, version)
+    daily = pd.concat([daily_rank_ic(app, predictions, horizon) for predictions in both], axis=1, join="inner")
     if len(daily) < 2:
         return None
     ours, theirs = daily.iloc[:, 0], daily.iloc[:, 1]
     gap = (ours - theirs).to_numpy()
-    block = block_length(len(gap), app.settings.label_horizon_sessions)
+    block = block_length(len(gap), horizon)
     low, high = mean_interval(gap, block, seed=SEED)
     return Comparison(champion, len(gap), float(ours.mean()), float(theirs.mean()), float(gap.mean()), low, high)
 
 
-def daily_rank_ic(app: App, predictions: pd.DataFrame) -> pd.Series[float]:
+def horizon_of(app: App, version: ModelVersion) -> int:
+    """How many sessions ahead `version` was trained to look, whatever the settings say now."""
+    return int(app.registry().params(version)["horizon"])
+
+
+def daily_rank_ic(app: App, predictions: pd.DataFrame, horizon: int) -> pd.Series[float]:
     """The rank correlation of each session's predictions (session, symbol, prediction) with the returns that followed.
 
     Index session; empty if the store does not know what followed.
@@ -107,7 +113,7 @@ def daily_rank_ic(app: App, predictions: pd.DataFrame) -> pd.Series[float]:
     if newest is None:
         return pd.Series(dtype=float, name="rank_ic")
     key = ["session", "symbol"]
-    came = realised(app, predictions, newest, app.settings.label_horizon_sessions)
+    came = realised(app, predictions, newest, horizon)
     both = predictions[[*key, "prediction"]].merge(came, on=key).set_index(key)
     return rank_ic(both["prediction"], both["return"]).rename("rank_ic")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hrp.api.deployments import ledger
-from hrp.api.gate import daily_rank_ic
+from hrp.api.gate import daily_rank_ic, horizon_of
 from hrp.api.hypotheses import hypothesis_of
 from hrp.api.inference import panel
 from hrp.api.research import backtest_version
@@ -36,7 +36,7 @@ def write_tearsheet(app: App, version: ModelVersion) -> Path:
     behind, looks = _behind(app, version)
     judged = [line for line in ledger(app, version.model_name) if line.to_version == version.version]
     checks = [line.evidence["checks"] for line in judged if line.evidence.get("checks")]
-    days = pd.to_datetime(reference["session"])
+    days, horizon = pd.to_datetime(reference["session"]), horizon_of(app, version)
     sheet = TearSheet(
         name=version.label,
         lead=f"Trained through {version.trained_through}; predictions out of sample from {days.min():%Y-%m-%d} to "
@@ -45,8 +45,8 @@ def write_tearsheet(app: App, version: ModelVersion) -> Path:
         trials=max([version.metrics.get(TRIALS, 1.0), *(look.trials for look in looks)]),
         params={**registry.params(version), "artifact_sha256": version.artifact_sha256},
         features=version.features,
-        daily_ic=daily_rank_ic(app, reference),
-        horizon=app.settings.label_horizon_sessions,
+        daily_ic=daily_rank_ic(app, reference, horizon),
+        horizon=horizon,
         result=result,
         missing=missing,
         benchmark=None if result is None else _benchmark(app, reference, result),

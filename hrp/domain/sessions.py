@@ -14,6 +14,7 @@ from hrp.errors import SessionError
 
 EXCHANGE = "XNYS"
 EXCHANGE_ZONE = ZoneInfo("America/New_York")
+SESSIONS_A_YEAR = 252  # what yearly figures count on
 FIRST_SESSION = date(1990, 1, 2)
 LAST_SESSION = date(2050, 12, 30)  # stated, because the library's own end depends on the day it is asked
 _RANGE = f"{FIRST_SESSION} to {LAST_SESSION}"

@@ -24,10 +24,10 @@ from hrp.domain.overfitting import (
     deflated_again,
 )
 from hrp.domain.resampling import block_length, mean_interval
+from hrp.domain.sessions import SESSIONS_A_YEAR
 
 SPREAD_PCT = 0.2
 CONFIDENCE = 0.95
-SESSIONS_A_YEAR = 252
 ONE_TRIAL: Mapping[str, float] = {TRIALS: 1.0}
 
 

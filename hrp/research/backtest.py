@@ -18,12 +18,11 @@ from hrp.domain.commission import ibkr_fixed, to_cents
 from hrp.domain.corporate_actions import ActionKind, CorporateAction
 from hrp.domain.orders import OrderStatus
 from hrp.domain.portfolio import Limits
+from hrp.domain.sessions import SESSIONS_A_YEAR
 from hrp.errors import DataError
 from hrp.research.booking import Ledger, book
 from hrp.research.nights import Commission, Decisions, History, Trade, trade_nights
 from hrp.research.panel import Panel, make_panel
-
-SESSIONS_A_YEAR = 252
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from hrp.domain.sessions import SESSIONS_A_YEAR
 from hrp.errors import DataError
 from hrp.research.frictions import SLIPPAGE
 
-SESSIONS_A_YEAR = 252
 VOLUME_SESSIONS = 21
 
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from hrp.domain.resampling import block_length, mean_interval
+from hrp.domain.sessions import SESSIONS_A_YEAR
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
 BLUE, AMBER, RED, GREY = "#2563eb", "#b45309", "#dc2626", "#94a3b8"
@@ -25,7 +26,6 @@ STYLE: Any = {
     "ytick.color": MUTED, "legend.frameon": False, "legend.fontsize": 8.5, "lines.linewidth": 1.4,
     "date.converter": "concise",
 }  # fmt: skip
-SESSIONS_A_YEAR = 252
 ROLLING, SEED = 126, 7
 WIDTH, HEIGHT = 5.6, 2.5
 

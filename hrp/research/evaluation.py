@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from hrp.domain.commission import to_cents
+from hrp.domain.sessions import SESSIONS_A_YEAR
 from hrp.errors import DataError
-
-SESSIONS_A_YEAR = 252
 
 
 def compare_equity(paper: pd.Series[float], backtest: pd.Series[float]) -> pd.DataFrame:

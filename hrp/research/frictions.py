@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hrp.domain.sessions import SESSIONS_A_YEAR
+
 if TYPE_CHECKING:
     from hrp.research.backtest import BacktestResult
 
-SESSIONS_A_YEAR = 252
 SLIPPAGE = 0.0005  # of the value traded: half a spread of ten basis points
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hrp.domain.overfitting import TRIALS, deflated_again
+from hrp.domain.sessions import SESSIONS_A_YEAR
 from hrp.research import charts
 from hrp.research.backtest import BacktestResult
 from hrp.research.frictions import SLIPPAGE, annual_return, equity_at
@@ -133,7 +134,7 @@ def sharpe(equity: pd.Series[float]) -> float:
     returns = equity.pct_change().dropna()
     if len(returns) < LEAST_OBSERVATIONS or not returns.std() > 0:
         return float("nan")
-    return float(returns.mean() / returns.std() * np.sqrt(charts.SESSIONS_A_YEAR))
+    return float(returns.mean() / returns.std() * np.sqrt(SESSIONS_A_YEAR))
 
 
 def _account(equity: pd.Series[float], result: BacktestResult) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from sklearn.tree import ExtraTreeRegressor
 from workspaces import Workspace
 
 from hrp.api import deployments, hypotheses
-from hrp.api.gate import compare, daily_rank_ic, tried_on_same_data
+from hrp.api.gate import compare, daily_rank_ic, horizon_of, tried_on_same_data
 from hrp.api.platform import PlatformAPI
 from hrp.domain.deployment import CHAMPION, DeploymentAction, ModelVersion
 from hrp.domain.sessions import previous_session, sessions_between
@@ -54,7 +54,7 @@ def last_checks(app: App) -> dict[str, dict[str, object]]:
 
 def test_a_version_is_compared_with_the_champion_on_the_sessions_that_both_predicted(app: App):
     first, second = by_hand(app), by_hand(app, -1.0)
-    daily = daily_rank_ic(app, app.registry().load_reference(first))
+    daily = daily_rank_ic(app, app.registry().load_reference(first), horizon_of(app, first))
 
     found = compare(app, second, first.version)
 
@@ -65,6 +65,8 @@ def test_a_version_is_compared_with_the_champion_on_the_sessions_that_both_predi
     assert found.difference == pytest.approx(-2 * daily.mean())
     assert found.low < found.difference < found.high < 0
     assert compare(app, first, first.version) is None
+    other = replace(app, settings=app.settings.model_copy(update={"label_horizon_sessions": 21}))
+    assert compare(other, second, first.version) == found  # what it was trained for, whatever is set now
 
 
 def test_what_is_surely_worse_than_the_champion_is_refused_with_the_figures(app: App):
@@ -181,7 +183,7 @@ def test_without_prices_of_what_followed_nothing_is_compared_and_nothing_refused
     with app.store().write() as con:
         con.execute("DELETE FROM prices_raw")
 
-    assert daily_rank_ic(app, app.registry().load_reference(first)).empty
+    assert daily_rank_ic(app, app.registry().load_reference(first), horizon_of(app, first)).empty
     assert compare(app, second, first.version) is None
     told = {check.name: check.verdict for check in PlatformAPI(app).judge_version("by-hand", second.version)}
     assert told["net return a year"] == "not measured"
